@@ -1,0 +1,1 @@
+"""sipstack: a complete SIP stack for Python on Trio."""

@@ -1,0 +1,393 @@
+"""The client half of the user agent core (:rfc:`3261#section-8.1`, 9.1, 12.2.1, 13.2, 14.1, 15.1.1)."""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from sipstack.message import URI, LocalProtocolError, MalformedMessage, Request, Response
+from sipstack.transactions import ClientTransaction, Flow, TransactionFailed
+from sipstack.transactions import ResponseReceived as ResponseArrived
+
+from ._client_invite import (
+    TRANSITIONS,
+    ClientInvite,
+    ClientInviteAction,
+    ClientInviteInput,
+    ClientInviteState,
+)
+from ._dialog import Dialog, apply_route_set, secure_next_hop
+from ._invite_usage import EndCause, InviteUsage, UsageInput, UsageState
+from ._outgoing import Outgoing
+from ._outputs import (
+    FailureKind,
+    InviteAnswered,
+    InviteFailed,
+    InviteFailureKind,
+    InviteProgress,
+    RequestFailed,
+    ResponseReceived,
+    Route,
+)
+from ._server_core import expiry_of
+from ._usage_core import DialogTimer, UsageCore
+
+__all__ = ["ClientCore"]
+
+_MAKES_DIALOG = frozenset(["INVITE", "SUBSCRIBE", "REFER"])
+
+
+class ClientCore(UsageCore):
+    """Send requests and take their responses."""
+
+    # What our user asks for.
+
+    def _complete(self, request: Request) -> None:
+        """Add what every request outside of a dialog has, where the user gave none (:rfc:`3261#section-8.1.1`)."""
+        fields = request.headers
+        if "From" not in fields:
+            raise LocalProtocolError(f"the {request.method} has no From: say on whose behalf it is sent")
+        if "To" not in fields:
+            fields.add("To", f"<{request.uri}>")
+        elif request.to_tag is not None:
+            raise LocalProtocolError(f"the {request.method} has a To tag: that names a dialog, use dialog_request()")
+        if request.from_tag is None:
+            fields.set("From", f"{fields['From']};tag={self._tokens.tag()}")
+        if "Call-ID" not in fields:
+            fields.add("Call-ID", self._tokens.call_id())
+        if "CSeq" not in fields:
+            fields.add("CSeq", f"1 {request.method}")
+        elif request.cseq.method != request.method:
+            raise LocalProtocolError(f"the CSeq says {request.cseq.method}, the request is {request.method}")
+        if "Max-Forwards" not in fields:
+            fields.add("Max-Forwards", "70")
+        if request.method == "INVITE":
+            self._add_invite_fields(request)
+        self._add_user_agent(request)
+
+    def _add_invite_fields(self, request: Request) -> None:
+        if "Allow" not in request.headers:
+            request.headers.add("Allow", self.capabilities.allow_text)
+        if "Supported" not in request.headers:
+            # 13.2.1: an empty Supported says that no extension is understood.
+            request.headers.add("Supported", self.capabilities.supported_text)
+
+    def _first_hop(self, request: Request, next_hop: URI | None) -> URI:
+        found = apply_route_set(request, request.uri, request.route) if "Route" in request.headers else request.uri
+        return secure_next_hop(next_hop, request.uri) if next_hop is not None else found
+
+    def _resend_request(self, outgoing: Outgoing, request: Request, next_hop: URI | None) -> None:
+        if not outgoing.is_finished:
+            raise LocalProtocolError(f"the {outgoing.request.method} is still under way; wait for how it ends")
+        before = outgoing.request
+        if request.method != before.method:
+            raise LocalProtocolError(f"the {before.method} cannot be sent again as {request.method}")
+        if request.call_id != before.call_id or request.from_tag != before.from_tag:
+            raise LocalProtocolError("a request sent again keeps its Call-ID and From tag; copy them from the first")
+        fields = request.headers
+        fields.remove("Via")
+        if outgoing.usage is not None:
+            fields.set("CSeq", f"{outgoing.usage.dialog.next_sequence()} {request.method}")
+        elif request.cseq.sequence <= before.cseq.sequence:
+            fields.set("CSeq", f"{before.cseq.sequence + 1} {request.method}")
+        if outgoing.usage is None:
+            if next_hop is not None:
+                outgoing.next_hop = secure_next_hop(next_hop, request.uri)
+            elif request.uri != before.uri or fields.getlist("Route") != before.headers.getlist("Route"):
+                # Not when it is the same: what went to a strict router must not be rewritten twice.
+                outgoing.next_hop = self._first_hop(request, None)
+        elif next_hop is not None:
+            outgoing.next_hop = next_hop
+        outgoing.request = request
+        outgoing.transaction = None
+        outgoing.is_waiting = True
+        outgoing.is_finished = False
+        outgoing.is_cancelled = False
+
+    def _send_routed(self, outgoing: Outgoing, flow: Flow, now: float) -> None:
+        request = outgoing.request
+        usage = outgoing.usage
+        if usage is not None and request.method == "ACK":
+            acknowledgement = usage.acknowledgements.get(request.cseq.sequence)
+            data = self.transactions.send_ack(request, flow, now)
+            if acknowledgement is not None:
+                acknowledgement.data, acknowledgement.flow = data, flow
+            return
+        if usage is not None:
+            usage.flow = flow
+        elif request.method in _MAKES_DIALOG and "Contact" not in request.headers:
+            is_secure = request.uri.is_secure or outgoing.next_hop.is_secure
+            user = request.from_address.uri.user
+            request.headers.add("Contact", self._default_contact(flow, is_secure=is_secure, user=user))
+        transaction = self.transactions.send_request(request, flow, now)
+        outgoing.transaction = transaction
+        self.requests[transaction] = outgoing
+
+    # What the transactions deliver.
+
+    def _on_response(self, output: ResponseArrived, now: float) -> None:
+        outgoing = self.requests.get(output.transaction)
+        if outgoing is None:
+            self.counters["responses of earlier attempts"] += 1
+            return
+        response = output.response
+        invite = outgoing.invite
+        if invite is None:
+            self._take_response(outgoing, output.transaction, response, now)
+            return
+        event = (
+            ClientInviteInput.PROVISIONAL
+            if response.code < 200
+            else ClientInviteInput.SUCCESS
+            if response.code < 300
+            else ClientInviteInput.FAILURE
+        )
+        self._step_client_invite(invite, event, now, response)
+
+    def _on_failure(self, output: TransactionFailed, now: float) -> None:
+        transaction = output.transaction
+        if not isinstance(transaction, ClientTransaction):
+            # Nothing is lost yet: a 2xx is sent again, and other responses are the transaction's own care (RFC 6026).
+            self.counters["responses not delivered"] += 1
+            return
+        outgoing = self.requests.get(transaction)
+        if outgoing is None:
+            return
+        if outgoing.invite is not None:
+            self._step_client_invite(
+                outgoing.invite, ClientInviteInput.TRANSACTION_FAILED, now, None, output.kind, output.detail
+            )
+        else:
+            del self.requests[transaction]
+            self._fail_request(outgoing, output.kind, output.detail, now)
+
+    def _on_client_transaction_ended(self, transaction: ClientTransaction, now: float) -> None:
+        outgoing = self.requests.pop(transaction, None)
+        if outgoing is None:
+            return
+        sequence = outgoing.request.cseq.sequence
+        if outgoing.invite is not None:
+            self._step_client_invite(outgoing.invite, ClientInviteInput.TRANSACTION_ENDED, now, None, "timeout")
+            for leg in outgoing.invite.legs.values():
+                leg.acknowledgements.pop(sequence, None)
+        elif outgoing.usage is not None:
+            outgoing.usage.acknowledgements.pop(sequence, None)
+
+    def _take_response(
+        self, outgoing: Outgoing, transaction: ClientTransaction, response: Response, now: float
+    ) -> None:
+        code = response.code
+        request = outgoing.request
+        usage = outgoing.usage
+        method = request.method
+        if code < 200:
+            self.outputs.append(ResponseReceived(outgoing, response))
+            return
+        if usage is not None and method == "INVITE":
+            if 200 <= code < 300:
+                self._take_reinvite_answer(usage, outgoing, response)
+                return
+            usage.reinvite = None
+        del self.requests[transaction]
+        outgoing.is_finished = True
+        if usage is not None and 200 <= code < 300:
+            self._refresh_target(usage, response, method)
+        self.outputs.append(ResponseReceived(outgoing, response))
+        if usage is None:
+            return
+        if method == "BYE":
+            self._step_usage(usage, UsageInput.BYE_DONE, now, "local", response)
+        elif code == 481:
+            self._step_usage(usage, UsageInput.GONE, now, "rejected", response)
+        elif code == 408:
+            self._step_usage(usage, UsageInput.UNREACHABLE, now, "timeout", response)
+
+    def _take_reinvite_answer(self, usage: InviteUsage, outgoing: Outgoing, response: Response) -> None:
+        if outgoing.is_finished:
+            self._acknowledge_again(usage, outgoing.request.cseq.sequence)
+            return
+        outgoing.is_finished = True
+        usage.reinvite = None
+        self._refresh_target(usage, response, "INVITE")
+        self._acknowledge_or_wait(usage, outgoing.request, response)
+        self.outputs.append(ResponseReceived(outgoing, response))
+
+    def _refresh_target(self, usage: InviteUsage, response: Response, method: str) -> None:
+        try:
+            usage.dialog.refresh_target(response, method)
+        except MalformedMessage:
+            # The request was accepted all the same; the target we know is the best there is.
+            self.counters["contacts malformed"] += 1
+
+    def _acknowledge_or_wait(self, usage: InviteUsage, request: Request, response: Response) -> None:
+        """Send the ACK at once, unless the 2xx carries an offer: its answer, in the ACK, is the user's to give."""
+        if request.body or not response.body:
+            self._acknowledge(usage, request)
+        else:
+            usage.to_acknowledge = request
+
+    def _fail_request(self, outgoing: Outgoing, kind: FailureKind, detail: str, now: float) -> None:
+        outgoing.is_finished = True
+        usage = outgoing.usage
+        method = outgoing.request.method
+        if usage is None:
+            self.outputs.append(RequestFailed(outgoing, kind, detail))
+            return
+        if method == "ACK":
+            # Without a way for the ACK the peer gives the call up, and a BYE of ours would not reach it either.
+            self.counters["acks not sent"] += 1
+            usage.acknowledgements.pop(outgoing.request.cseq.sequence, None)
+            self._step_usage(usage, UsageInput.GONE, now, "transport")
+            return
+        if method == "INVITE":
+            usage.reinvite = None
+        self.outputs.append(RequestFailed(outgoing, kind, detail))
+        if method == "BYE":
+            self._step_usage(usage, UsageInput.BYE_DONE, now, "local")
+        elif kind == "timeout":
+            self._step_usage(usage, UsageInput.UNREACHABLE, now, "timeout")
+
+    # The machine of an INVITE we send.
+
+    def _step_client_invite(
+        self,
+        invite: ClientInvite,
+        event: ClientInviteInput,
+        now: float,
+        response: Response | None = None,
+        kind: InviteFailureKind = "rejected",
+        detail: str = "",
+    ) -> None:
+        transition = TRANSITIONS.get((invite.state, event))
+        if transition is None:
+            self.counters["client invite inputs absorbed"] += 1
+            return
+        actions, invite.state = transition
+        for action in actions:
+            match action:
+                case ClientInviteAction.ROUTE:
+                    self.outputs.append(Route(invite.outgoing))
+                case ClientInviteAction.SEND:
+                    expires = expiry_of(invite.request)
+                    if expires is not None:
+                        self._queue.start(invite, DialogTimer.EXPIRES, now + expires)
+                case ClientInviteAction.SEND_CANCEL:
+                    self._send_cancel(invite, now, detail)
+                case ClientInviteAction.TELL_PROGRESS:
+                    if response is not None:
+                        self._tell_progress(invite, response)
+                case ClientInviteAction.TAKE_ANSWER:
+                    if response is not None:
+                        self._take_answer(invite, response, now)
+                case ClientInviteAction.REFUSE_ANSWER:
+                    if response is not None:
+                        self._refuse_answer(invite, response, now)
+                case ClientInviteAction.TELL_FAILED:
+                    self._tell_failed(invite, response, kind, detail)
+                case ClientInviteAction.END_EARLY_LEGS:
+                    self._end_early_legs(invite, now, response, kind)
+                case _:
+                    assert_never(action)
+
+    def _send_cancel(self, invite: ClientInvite, now: float, reason: str) -> None:
+        invite.is_cancelled = True
+        self._queue.stop(invite, DialogTimer.EXPIRES)
+        if invite.outgoing.transaction is not None:
+            self.transactions.cancel(invite.outgoing.transaction, now, reason=reason or None)
+
+    def _tell_progress(self, invite: ClientInvite, response: Response) -> None:
+        leg = None
+        tag = response.to_tag
+        if response.code > 100 and tag is not None:
+            leg = invite.legs.get(tag)
+            if leg is None:
+                leg = self._grow_leg(invite, response)
+        self.outputs.append(InviteProgress(invite, leg, response))
+
+    def _grow_leg(self, invite: ClientInvite, response: Response) -> InviteUsage | None:
+        """Make the leg a response begins; None when there are too many, or the response is not fit to make one."""
+        if len(self.dialogs) >= self.limits.dialogs:
+            self.counters["dialogs refused"] += 1
+            return None
+        transaction = invite.outgoing.transaction
+        if transaction is None:
+            return None
+        flow = transaction.flow
+        request = invite.request
+        try:
+            dialog = Dialog.from_response(request, response, is_secure_transport=flow.is_secure)
+        except MalformedMessage:
+            self.counters["responses malformed"] += 1
+            return None
+        leg = InviteUsage(dialog, is_caller=True, flow=flow, invite=invite)
+        leg.local_contact = request.headers.get("Contact")
+        self.dialogs[dialog.id] = leg
+        invite.legs[dialog.remote_tag] = leg
+        return leg
+
+    def _answered_leg(self, invite: ClientInvite, response: Response, now: float) -> InviteUsage | None:
+        """Return the leg whose first 2xx this is, confirmed; None for a copy, which is acknowledged here."""
+        request = invite.request
+        leg = invite.legs.get(response.to_tag or "")
+        if leg is None:
+            leg = self._grow_leg(invite, response)
+            if leg is None:
+                return None
+        elif leg.state is not UsageState.EARLY:
+            sequence = request.cseq.sequence
+            if sequence in leg.acknowledgements or leg.to_acknowledge is not None:
+                self._acknowledge_again(leg, sequence)
+            else:
+                # Our BYE on the early dialog and the 2xx have crossed; every 2xx is acknowledged all the same.
+                self._acknowledge(leg, request)
+            return None
+        try:
+            self._step_usage(leg, UsageInput.ANSWER, now, "local", response)
+        except MalformedMessage:
+            # The early response was in order, so the dialog has a target and a route to go on with.
+            self.counters["responses malformed"] += 1
+            leg.dialog.confirm()
+        return leg
+
+    def _take_answer(self, invite: ClientInvite, response: Response, now: float) -> None:
+        self._queue.stop(invite, DialogTimer.EXPIRES)
+        invite.outgoing.is_finished = True
+        leg = self._answered_leg(invite, response, now)
+        if leg is not None:
+            self._acknowledge_or_wait(leg, invite.request, response)
+            self.outputs.append(InviteAnswered(invite, leg, response))
+        elif not invite.legs:
+            self._tell_failed(invite, response, "malformed", "the 2xx is not fit to make a dialog")
+
+    def _refuse_answer(self, invite: ClientInvite, response: Response, now: float) -> None:
+        invite.outgoing.is_finished = True
+        leg = self._answered_leg(invite, response, now)
+        if leg is not None:
+            self.counters["late answers refused"] += 1
+            self._acknowledge(leg, invite.request)
+            self._step_usage(leg, UsageInput.LEAVE, now, "local", response)
+
+    def _tell_failed(
+        self, invite: ClientInvite, response: Response | None, kind: InviteFailureKind, detail: str
+    ) -> None:
+        self._queue.stop_all(invite)
+        outgoing = invite.outgoing
+        outgoing.is_finished = True
+        transaction = outgoing.transaction
+        if transaction is not None and invite.state is ClientInviteState.FAILED:
+            self.requests.pop(transaction, None)
+        if invite.is_told:
+            return
+        invite.is_told = True
+        if invite.is_cancelled and (response is None or response.code == 487 or response.is_success):
+            kind = "cancelled"
+        if not detail and response is not None:
+            detail = f"{response.code} {response.phrase}"
+        self.outputs.append(InviteFailed(invite, response, kind, detail))
+
+    def _end_early_legs(
+        self, invite: ClientInvite, now: float, response: Response | None, kind: InviteFailureKind
+    ) -> None:
+        cause: EndCause = "timeout" if kind == "timeout" else "transport" if kind == "transport" else "rejected"
+        for leg in list(invite.legs.values()):
+            if leg.state is UsageState.EARLY:
+                self._step_usage(leg, UsageInput.REFUSE, now, cause, response)

@@ -1,0 +1,397 @@
+"""The user agent core: what stands between the transactions and the endpoint (:rfc:`3261#section-8`, 12 to 15).
+
+Whoever drives it feeds it what comes from the network and how late it is, takes its ``outputs`` in order, sends what
+``Send`` says, and answers every ``Route`` with ``routed()`` or ``unroutable()``. It calls nobody.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from sipstack.message import (
+    DEFAULT_LIMITS,
+    URI,
+    Address,
+    Limits,
+    LocalProtocolError,
+    MalformedMessage,
+    Request,
+    Response,
+    Tokens,
+)
+from sipstack.timers import Timer, TimerValues
+from sipstack.transactions import AckReceived as AckArrived
+from sipstack.transactions import (
+    CancelReceived,
+    ClientTransaction,
+    Dropped,
+    Flow,
+    RequestReceived,
+    Send,
+    ServerTransaction,
+    TransactionEnded,
+    TransactionFailed,
+    TransactionLayer,
+)
+from sipstack.transactions import ResponseReceived as ResponseArrived
+
+from ._capabilities import Capabilities
+from ._client_core import ClientCore
+from ._client_invite import TRANSITIONS as CLIENT_TRANSITIONS
+from ._client_invite import ClientInvite, ClientInviteInput, ClientInviteState
+from ._invite_usage import InviteUsage, UsageInput, UsageState
+from ._outgoing import Outgoing
+from ._outputs import Route
+from ._server_core import ServerCore
+from ._server_invite import ServerInvite
+from ._usage_core import DialogTimer, HeaderFields, require_state
+
+__all__ = ["DialogLayer"]
+
+
+class DialogLayer(ServerCore, ClientCore):
+    """Keep the dialogs of one user agent and run its INVITEs.
+
+    It shares the timer queue of the transactions, and pops it for both.
+
+    :ivar outputs: what came out, in order; the driver takes it from the left.
+    :ivar dialogs: the legs that live, early ones included.
+    :ivar invites: the INVITEs received, while their transactions live.
+    :ivar requests: the requests we sent, while their responses are awaited.
+    :ivar counters: what was refused, absorbed or sent again, by name.
+    """
+
+    def __init__(
+        self,
+        transactions: TransactionLayer,
+        *,
+        tokens: Tokens,
+        capabilities: Capabilities | None = None,
+        timers: TimerValues | None = None,
+        limits: Limits = DEFAULT_LIMITS,
+    ) -> None:
+        super().__init__(
+            transactions,
+            tokens=tokens,
+            capabilities=Capabilities() if capabilities is None else capabilities,
+            timers=TimerValues() if timers is None else timers,
+            limits=limits,
+        )
+        self._handlers: dict[type, Callable[[Any, float], None]] = {
+            RequestReceived: self._on_request,
+            AckArrived: self._on_ack,
+            CancelReceived: self._on_cancel,
+            ResponseArrived: self._on_response,
+            TransactionFailed: self._on_failure,
+            TransactionEnded: self._on_ended,
+        }
+        self._now = 0.0
+
+    # The driver's side.
+
+    def receive(self, data: bytes, flow: Flow, now: float) -> None:
+        """Take one datagram."""
+        self.transactions.receive(data, flow, now)
+        self._drain(now)
+
+    def receive_message(self, message: Request | Response, flow: Flow, now: float) -> None:
+        """Take one message that a stream's framer has read."""
+        self.transactions.receive_message(message, flow, now)
+        self._drain(now)
+
+    def reject_malformed(self, error: MalformedMessage, flow: Flow) -> None:
+        """Answer what a stream's framer could not read, if it is fit to be answered."""
+        self.transactions.reject_malformed(error, flow)
+        self._drain(self._now)
+
+    def transport_failed(self, transaction: ClientTransaction | ServerTransaction, detail: str, now: float) -> None:
+        """Take note that what a transaction sent could not be sent."""
+        self.transactions.transport_failed(transaction, detail, now)
+        self._drain(now)
+
+    def connection_lost(self, flow: Flow, detail: str, now: float) -> None:
+        """Take note that a stream connection is gone."""
+        self.transactions.connection_lost(flow, detail, now)
+        self._drain(now)
+
+    def expire(self, now: float) -> None:
+        """Fire every timer due at or before ``now``."""
+        queue = self._queue
+        while (due := queue.pop_due(now)) is not None:
+            owner, timer = due
+            if isinstance(owner, (ClientTransaction, ServerTransaction)) and isinstance(timer, Timer):
+                self.transactions.fire(owner, timer, now)
+            elif isinstance(owner, ServerInvite) and isinstance(timer, DialogTimer):
+                self._on_server_timer(owner, timer, now)
+            elif isinstance(owner, ClientInvite):
+                self._step_client_invite(owner, ClientInviteInput.EXPIRED, now)
+            self._drain(now)
+
+    def next_deadline(self) -> float | None:
+        """Return when the next timer fires, None when none runs."""
+        return self._queue.next_deadline()
+
+    def routed(self, outgoing: Outgoing, flow: Flow, now: float) -> None:
+        """Send a request by a flow: the first answer to ``Route``.
+
+        :raises LocalProtocolError: the request does not wait for a route.
+        """
+        if not self._stop_waiting(outgoing):
+            return
+        self._send_routed(outgoing, flow, now)
+        if outgoing.invite is not None:
+            self._step_client_invite(outgoing.invite, ClientInviteInput.ROUTED, now)
+        self._drain(now)
+
+    def unroutable(self, outgoing: Outgoing, detail: str, now: float) -> None:
+        """Give a request up because there is no way to its next hop: the other answer to ``Route``.
+
+        :raises LocalProtocolError: the request does not wait for a route.
+        """
+        if not self._stop_waiting(outgoing):
+            return
+        if outgoing.invite is not None:
+            self._step_client_invite(outgoing.invite, ClientInviteInput.UNROUTABLE, now, None, "unroutable", detail)
+        else:
+            self._fail_request(outgoing, "unroutable", detail, now)
+        self._drain(now)
+
+    def _stop_waiting(self, outgoing: Outgoing) -> bool:
+        if outgoing.is_cancelled:
+            return False
+        if not outgoing.is_waiting:
+            raise LocalProtocolError(f"the {outgoing.request.method} has been routed already")
+        outgoing.is_waiting = False
+        return True
+
+    def _drain(self, now: float) -> None:
+        self._now = now
+        pending = self.transactions.outputs
+        handlers = self._handlers
+        outputs = self.outputs
+        while pending:
+            output = pending.popleft()
+            if isinstance(output, (Send, Dropped)):
+                outputs.append(output)
+            else:
+                handlers[output.__class__](output, now)
+
+    def _on_ended(self, output: TransactionEnded, now: float) -> None:
+        transaction = output.transaction
+        if isinstance(transaction, ServerTransaction):
+            self._on_server_transaction_ended(transaction)
+        else:
+            self._on_client_transaction_ended(transaction, now)
+
+    # Requests outside of dialogs.
+
+    def request(self, request: Request, *, next_hop: URI | None = None) -> Outgoing:
+        """Send a request outside of a dialog; what 8.1.1 asks for and is missing is added to it.
+
+        :param next_hop: where it goes instead of its first Route or Request-URI.
+        :raises LocalProtocolError: it is an INVITE, an ACK or a CANCEL, has no From, or has a To tag.
+        """
+        if request.method in ("INVITE", "ACK", "CANCEL"):
+            raise LocalProtocolError(f"an {request.method} is not sent by request(): use invite() or cancel()")
+        self._complete(request)
+        outgoing = Outgoing(request, self._first_hop(request, next_hop))
+        self.outputs.append(Route(outgoing))
+        return outgoing
+
+    def invite(self, request: Request, *, next_hop: URI | None = None) -> ClientInvite:
+        """Send an INVITE outside of a dialog; what 8.1.1 and 13.2.1 ask for and is missing is added to it.
+
+        A Contact may be given, or added by the driver before it calls ``routed()``, or is made from the flow.
+
+        :param next_hop: where it goes instead of its first Route or Request-URI.
+        :raises LocalProtocolError: it is no INVITE, has no From, or has a To tag.
+        """
+        if request.method != "INVITE":
+            raise LocalProtocolError(f"a {request.method} is not sent by invite(): use request()")
+        self._complete(request)
+        outgoing = Outgoing(request, self._first_hop(request, next_hop))
+        invite = ClientInvite(outgoing)
+        outgoing.invite = invite
+        self.outputs.append(Route(outgoing))
+        return invite
+
+    def resend(self, what: Outgoing | ClientInvite, request: Request, *, next_hop: URI | None = None) -> None:
+        """Send a request again, changed as its final response asked for (:rfc:`3261#section-8.1.3.5`).
+
+        The layer gives it the next CSeq number.
+
+        :param request: with the Call-ID and From tag of the one before; a copy of ``outgoing.request`` will do.
+        :raises LocalProtocolError: the one before has not failed, or the new one is not the same request.
+        """
+        if isinstance(what, ClientInvite):
+            if (what.state, ClientInviteInput.RESEND) not in CLIENT_TRANSITIONS:
+                raise LocalProtocolError(f"the INVITE cannot be sent again: it is {what.state.value}")
+            self._resend_request(what.outgoing, request, next_hop)
+            what.legs = {}
+            what.is_cancelled = what.is_told = False
+            self._step_client_invite(what, ClientInviteInput.RESEND, self._now)
+            return
+        usage = what.usage
+        if usage is not None and request.method == "INVITE":
+            self._require_no_invite(usage)
+        elif usage is not None and request.method != "BYE":
+            require_state(usage, f"a {request.method}")
+        self._resend_request(what, request, next_hop)
+        if usage is not None and request.method == "INVITE":
+            usage.reinvite = what
+        self.outputs.append(Route(what))
+
+    def cancel(self, what: ClientInvite | Outgoing, now: float, *, reason: str | None = None) -> None:
+        """Cancel an INVITE (:rfc:`3261#section-9.1`); nothing happens once it has a final response.
+
+        A 2xx that comes all the same is acknowledged and its leg ended; the INVITE counts as cancelled.
+
+        :param what: an invitation, or a re-INVITE.
+        :param reason: value of a Reason header (:rfc:`3326`).
+        :raises LocalProtocolError: what is to be cancelled is no INVITE.
+        """
+        if isinstance(what, ClientInvite):
+            if what.state is ClientInviteState.ROUTING:
+                what.is_cancelled = what.outgoing.is_cancelled = True
+                what.outgoing.is_waiting = False
+                reason = "it was cancelled before it was sent"
+            self._step_client_invite(what, ClientInviteInput.CANCEL, now, None, "cancelled", reason or "")
+        elif what.request.method != "INVITE":
+            raise LocalProtocolError(f"a {what.request.method} cannot be cancelled, only an INVITE can")
+        elif what.is_waiting:
+            what.is_waiting = False
+            what.is_cancelled = True
+            self._fail_request(what, "unroutable", "it was cancelled before it was sent", now)
+        elif what.transaction is not None and not what.is_finished:
+            self.transactions.cancel(what.transaction, now, reason=reason)
+        self._drain(now)
+
+    # Answers.
+
+    def respond(
+        self,
+        server_invite: ServerInvite,
+        code: int,
+        now: float,
+        *,
+        phrase: str | None = None,
+        body: bytes = b"",
+        content_type: str | None = None,
+        headers: HeaderFields = (),
+        contact: Address | None = None,
+    ) -> Response:
+        """Answer an INVITE; a 2xx is sent until its ACK comes (:rfc:`3261#section-13.3.1`).
+
+        :param contact: by default made from the flow the INVITE came by.
+        :raises LocalProtocolError: it has a final response already, or the Contact must be SIPS and is not.
+        """
+        response = self._respond(server_invite, code, now, phrase, body, content_type, headers, contact)
+        self._drain(now)
+        return response
+
+    def respond_request(
+        self,
+        transaction: ServerTransaction,
+        code: int,
+        now: float,
+        *,
+        phrase: str | None = None,
+        body: bytes = b"",
+        content_type: str | None = None,
+        headers: HeaderFields = (),
+        contact: Address | None = None,
+    ) -> Response:
+        """Answer any request but an initial INVITE; accepting one that refreshes the target does that too.
+
+        :raises LocalProtocolError: it has a final response already.
+        """
+        invite = self.invites.get(transaction)
+        if invite is not None:
+            response = self._respond(invite, code, now, phrase, body, content_type, headers, contact)
+        else:
+            response = self._respond_request(transaction, code, now, phrase, body, content_type, headers, contact)
+        self._drain(now)
+        return response
+
+    # Within a dialog.
+
+    def acknowledge(
+        self, usage: InviteUsage, now: float, *, body: bytes = b"", content_type: str | None = None
+    ) -> None:
+        """Send the ACK with the answer to the offer of a 2xx; where there is no such offer the layer sends it itself.
+
+        :raises LocalProtocolError: no 2xx waits for an ACK of the user's.
+        """
+        request = usage.to_acknowledge
+        if request is None:
+            raise LocalProtocolError("no 2xx waits for its ACK; the layer acknowledges those without an offer itself")
+        self._acknowledge(usage, request, body, content_type)
+        usage.to_acknowledge = None
+        self._drain(now)
+
+    def bye(self, usage: InviteUsage, now: float, *, headers: HeaderFields = ()) -> None:
+        """End a leg (:rfc:`3261#section-15`); ``UsageEnded`` comes with the response, or when none comes.
+
+        Where the ACK to our 2xx has not come, the BYE waits for it, or for 64*T1.
+
+        :raises LocalProtocolError: the leg is ending already, or is early and the peer's: refuse its INVITE instead.
+        """
+        require_state(usage, "a BYE")
+        if usage.state is UsageState.EARLY and not usage.is_caller:
+            raise LocalProtocolError("a BYE cannot be sent on an early dialog by who was called: refuse the INVITE")
+        usage.bye_headers = tuple(headers)
+        if usage.to_acknowledge is not None:
+            self._acknowledge(usage, usage.to_acknowledge)
+            usage.to_acknowledge = None
+        self._step_usage(usage, UsageInput.LEAVE, now)
+        self._drain(now)
+
+    def reinvite(
+        self,
+        usage: InviteUsage,
+        now: float,
+        *,
+        body: bytes = b"",
+        content_type: str | None = None,
+        headers: HeaderFields = (),
+    ) -> Outgoing:
+        """Send an INVITE within a dialog (:rfc:`3261#section-14.1`).
+
+        :raises LocalProtocolError: another INVITE is under way in the dialog, or it is not confirmed.
+        """
+        self._require_no_invite(usage)
+        outgoing = self._send_in_dialog(usage, "INVITE", body=body, content_type=content_type, headers=headers)
+        self._add_invite_fields(outgoing.request)
+        usage.reinvite = outgoing
+        self._drain(now)
+        return outgoing
+
+    def dialog_request(
+        self,
+        usage: InviteUsage,
+        method: str,
+        now: float,
+        *,
+        body: bytes = b"",
+        content_type: str | None = None,
+        headers: HeaderFields = (),
+    ) -> Outgoing:
+        """Send any other request within a dialog.
+
+        :raises LocalProtocolError: the leg is ending, or the method has an operation of its own.
+        """
+        if method in ("INVITE", "ACK", "BYE", "CANCEL"):
+            raise LocalProtocolError(f"use reinvite(), acknowledge(), bye() or cancel() to send an {method}")
+        require_state(usage, f"a {method}")
+        outgoing = self._send_in_dialog(usage, method, body=body, content_type=content_type, headers=headers)
+        self._drain(now)
+        return outgoing
+
+    def _require_no_invite(self, usage: InviteUsage) -> None:
+        if usage.state is not UsageState.CONFIRMED:
+            raise LocalProtocolError(f"a re-INVITE cannot be sent: the call is {usage.state.value}")
+        if usage.reinvite is not None or usage.to_acknowledge is not None:
+            raise LocalProtocolError("a re-INVITE cannot be sent: ours is still under way; wait for how it ends")
+        if usage.server_invite is not None or usage.unacknowledged:
+            raise LocalProtocolError("a re-INVITE cannot be sent: the peer's is still under way; answer it first")

@@ -1,0 +1,43 @@
+"""A request of ours on its way: what the driver must route, and what its responses belong to."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import attrs
+
+from sipstack.message import URI, Request
+
+if TYPE_CHECKING:
+    from sipstack.transactions import ClientTransaction, Flow
+
+    from ._client_invite import ClientInvite
+    from ._invite_usage import InviteUsage
+
+__all__ = ["Outgoing"]
+
+
+@attrs.define(eq=False)
+class Outgoing:
+    """Hold one request from the moment it waits for a route until its final response.
+
+    A retry (:rfc:`3261#section-8.1.3.5`) is a new request of the same Outgoing.
+
+    :ivar next_hop: the URI whose resolution says where the request goes (:rfc:`3261#section-8.1.2`).
+    :ivar flow_hint: the flow by which the dialog was last reached; good for a stream, or for the same address.
+    :ivar usage: the dialog usage the request is sent in; None outside of dialogs.
+    :ivar invite: the invitation that this is an attempt of; None for all but initial INVITEs.
+    """
+
+    request: Request
+    next_hop: URI
+    usage: InviteUsage | None = None
+    invite: ClientInvite | None = None
+    flow_hint: Flow | None = None
+    transaction: ClientTransaction | None = None
+    is_waiting: bool = True
+    "Whether the driver still owes an answer to Route."
+    is_finished: bool = False
+    "Whether there was a final response or a failure; only then may it be sent again."
+    is_cancelled: bool = False
+    "Whether it was given up before it had a route."

@@ -1,0 +1,158 @@
+"""What comes out of the user agent core: a closed union of values, each the news of something that happened."""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias
+
+import attrs
+
+from sipstack.message import Request, Response
+from sipstack.transactions import Dropped, Send, ServerTransaction
+
+from ._client_invite import ClientInvite
+from ._invite_usage import EndCause, InviteUsage
+from ._outgoing import Outgoing
+from ._server_invite import ServerInvite
+
+__all__ = [
+    "AckReceived",
+    "DialogRequest",
+    "FailureKind",
+    "InviteAnswered",
+    "InviteCancelled",
+    "InviteFailed",
+    "InviteFailureKind",
+    "InviteProgress",
+    "InviteReceived",
+    "OutOfDialogRequest",
+    "Output",
+    "RequestFailed",
+    "ResponseReceived",
+    "Route",
+    "UsageEnded",
+]
+
+FailureKind: TypeAlias = Literal["timeout", "transport", "unroutable"]
+"A timeout counts as a 408, the others as a 503 (:rfc:`3261#section-8.1.3.1`)."
+
+InviteFailureKind: TypeAlias = Literal["rejected", "cancelled", "timeout", "transport", "unroutable", "malformed"]
+"Rejected and malformed come with the response; cancelled may."
+
+
+@attrs.frozen
+class Route:
+    """Ask the driver for the flow of a request; it answers ``routed()`` or ``unroutable()``."""
+
+    outgoing: Outgoing
+
+
+@attrs.frozen
+class InviteReceived:
+    """Tell of an INVITE outside of a dialog; it is answered with ``respond()``."""
+
+    invite: ServerInvite
+
+
+@attrs.frozen
+class InviteCancelled:
+    """Tell that an INVITE was answered 487: for a CANCEL, for a BYE, or because it expired (then without request)."""
+
+    invite: ServerInvite
+    request: Request | None
+
+
+@attrs.frozen
+class OutOfDialogRequest:
+    """Tell of any other request outside of a dialog; it is answered with ``respond_request()``."""
+
+    transaction: ServerTransaction
+    request: Request
+
+
+@attrs.frozen
+class DialogRequest:
+    """Tell of a request within a dialog, re-INVITE included; it is answered with ``respond_request()``."""
+
+    usage: InviteUsage
+    transaction: ServerTransaction
+    request: Request
+
+
+@attrs.frozen
+class AckReceived:
+    """Tell of the first ACK to a 2xx of ours."""
+
+    usage: InviteUsage
+    request: Request
+
+
+@attrs.frozen
+class InviteProgress:
+    """Tell of a provisional response; the usage is its early leg, None when it makes none (100, or no To tag)."""
+
+    invite: ClientInvite
+    usage: InviteUsage | None
+    response: Response
+
+
+@attrs.frozen
+class InviteAnswered:
+    """Tell of the first 2xx of a leg; there may be more legs (:rfc:`3261#section-13.2.2.4`)."""
+
+    invite: ClientInvite
+    usage: InviteUsage
+    response: Response
+
+
+@attrs.frozen
+class InviteFailed:
+    """Tell that an attempt came to nothing; its early legs have ended."""
+
+    invite: ClientInvite
+    response: Response | None
+    kind: InviteFailureKind
+    detail: str
+
+
+@attrs.frozen
+class ResponseReceived:
+    """Tell of a response to any request but an initial INVITE, provisional ones included."""
+
+    outgoing: Outgoing
+    response: Response
+
+
+@attrs.frozen
+class RequestFailed:
+    """Tell that a request got no response."""
+
+    outgoing: Outgoing
+    kind: FailureKind
+    detail: str
+
+
+@attrs.frozen
+class UsageEnded:
+    """Tell that a leg ended, with the message that ended it if there is one."""
+
+    usage: InviteUsage
+    cause: EndCause
+    message: Request | Response | None
+
+
+Output: TypeAlias = (
+    Send
+    | Route
+    | InviteReceived
+    | InviteCancelled
+    | OutOfDialogRequest
+    | DialogRequest
+    | AckReceived
+    | InviteProgress
+    | InviteAnswered
+    | InviteFailed
+    | ResponseReceived
+    | RequestFailed
+    | UsageEnded
+    | Dropped
+)

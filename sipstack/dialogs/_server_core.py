@@ -1,0 +1,407 @@
+"""The server half of the user agent core (:rfc:`3261#section-8.2`, 9.2, 12.2.2, 13.3, 14.2, 15.1.2)."""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from sipstack.message import Address, Limits, LocalProtocolError, MalformedMessage, Request, Response, Tokens
+from sipstack.timers import TimerValues
+from sipstack.transactions import AckReceived as AckArrived
+from sipstack.transactions import CancelReceived, RequestReceived, ServerTransaction, TransactionLayer
+
+from ._capabilities import Capabilities
+from ._dialog import TARGET_REFRESH_METHODS, Dialog, contact_uri
+from ._inspection import inspect
+from ._invite_usage import InviteUsage, UsageInput, UsageState
+from ._outputs import AckReceived, DialogRequest, InviteCancelled, InviteReceived, OutOfDialogRequest
+from ._server_invite import (
+    TRANSITIONS,
+    ServerInvite,
+    ServerInviteAction,
+    ServerInviteInput,
+    ServerInviteState,
+)
+from ._usage_core import DialogTimer, HeaderFields, UsageCore, _set_body
+
+__all__ = ["ServerCore"]
+
+REFRESH_SECONDS = 60.0
+"How often a provisional is sent again, so that no proxy cancels the call (:rfc:`3261#section-13.3.1.1`)."
+
+RETRY_AFTER_LIMIT = 10
+"The most seconds a peer is told to wait (:rfc:`3261#section-14.2`)."
+
+_ONLY_IN_DIALOGS = frozenset(["BYE", "PRACK", "UPDATE", "INFO"])
+_GOING = frozenset([UsageState.LEAVING, UsageState.ENDING])
+
+
+class ServerCore(UsageCore):
+    """Receive requests and answer them."""
+
+    def __init__(
+        self,
+        transactions: TransactionLayer,
+        *,
+        tokens: Tokens,
+        capabilities: Capabilities,
+        timers: TimerValues,
+        limits: Limits,
+    ) -> None:
+        super().__init__(transactions, tokens=tokens, capabilities=capabilities, timers=timers, limits=limits)
+        # The tag of a response that is not the last one, for those that follow it (8.2.6.2).
+        self._tags: dict[ServerTransaction, str] = {}
+
+    # What the transactions deliver.
+
+    def _on_request(self, output: RequestReceived, now: float) -> None:
+        transaction, request = output.transaction, output.request
+        try:
+            to_tag = request.to_tag
+            if to_tag is None:
+                self._receive_outside(transaction, request, now)
+                return
+            usage = self.dialogs.get((request.call_id, to_tag, request.from_tag or ""))
+            if usage is None or (usage.state in _GOING and request.method != "BYE"):
+                self.counters["requests without a dialog"] += 1
+                self._answer(transaction, 481, now)
+                return
+            self._receive_inside(usage, transaction, request, now)
+        except MalformedMessage as error:
+            self.counters["requests malformed"] += 1
+            self._answer(transaction, error.status_hint, now)
+
+    def _on_ack(self, output: AckArrived, now: float) -> None:
+        request = output.request
+        usage = self.dialogs.get((request.call_id, request.to_tag or "", request.from_tag or ""))
+        invite = None if usage is None else usage.unacknowledged.pop(request.cseq.sequence, None)
+        if invite is None:
+            self.counters["acks dropped"] += 1
+            return
+        self._step_server_invite(invite, ServerInviteInput.ACK, now, request)
+
+    def _on_cancel(self, output: CancelReceived, now: float) -> None:
+        # 9.2: the CANCEL itself is answered 200 whatever becomes of its INVITE, with the same tag.
+        invite = self.invites.get(output.invite)
+        tag = self._tokens.tag() if invite is None else invite.usage.dialog.local_tag
+        response = output.request.create_response(200, to_tag=tag)
+        self._add_server(response)
+        self.transactions.respond(output.transaction, response, now)
+        if invite is not None:
+            self._step_server_invite(invite, ServerInviteInput.CANCEL, now, output.request)
+
+    def _receive_outside(self, transaction: ServerTransaction, request: Request, now: float) -> None:
+        refusal = inspect(request, self.capabilities)
+        if refusal is not None:
+            self._answer(transaction, refusal[0], now, refusal[1])
+        elif request.method == "INVITE":
+            self._receive_invite(transaction, request, now)
+        elif request.method in _ONLY_IN_DIALOGS:
+            self.counters["requests without a dialog"] += 1
+            self._answer(transaction, 481, now)
+        else:
+            self.outputs.append(OutOfDialogRequest(transaction, request))
+
+    def _receive_invite(self, transaction: ServerTransaction, request: Request, now: float) -> None:
+        if len(self.dialogs) >= self.limits.dialogs:
+            self.counters["dialogs refused"] += 1
+            self._answer(transaction, 503, now, (("Retry-After", self._retry_after()),))
+            return
+        flow = transaction.flow
+        dialog = Dialog.from_request(request, self._tokens.tag(), is_secure_transport=flow.is_secure)
+        usage = InviteUsage(dialog, is_caller=False, flow=flow)
+        invite = ServerInvite(transaction, usage)
+        usage.invite = usage.server_invite = invite
+        self.dialogs[dialog.id] = usage
+        self.invites[transaction] = invite
+        self._start_expires(invite, request, now)
+        self.outputs.append(InviteReceived(invite))
+
+    def _receive_inside(self, usage: InviteUsage, transaction: ServerTransaction, request: Request, now: float) -> None:
+        refusal = inspect(request, self.capabilities)
+        if refusal is not None:
+            self._answer(transaction, refusal[0], now, refusal[1])
+            return
+        method = request.method
+        if method in TARGET_REFRESH_METHODS:
+            contact_uri(request)  # a Contact that cannot be read is refused now, not when the request is accepted
+        if not usage.dialog.accept_request(request):
+            self.counters["requests out of order"] += 1
+            self._answer(transaction, 500, now)
+            return
+        usage.flow = transaction.flow
+        if method == "BYE":
+            self._answer(transaction, 200, now)
+            self._step_usage(usage, UsageInput.BYE, now, "remote", request)
+        elif method == "INVITE":
+            self._receive_reinvite(usage, transaction, request, now)
+        else:
+            self.outputs.append(DialogRequest(usage, transaction, request))
+
+    def _receive_reinvite(
+        self, usage: InviteUsage, transaction: ServerTransaction, request: Request, now: float
+    ) -> None:
+        # 14.2: an INVITE of ours is under way, or one of theirs is not answered yet.
+        if usage.reinvite is not None or (usage.state is UsageState.EARLY and usage.is_caller):
+            self.counters["re-INVITEs refused 491"] += 1
+            self._answer(transaction, 491, now)
+        elif usage.server_invite is not None:
+            self.counters["re-INVITEs refused 500"] += 1
+            self._answer(transaction, 500, now, (("Retry-After", self._retry_after()),))
+        else:
+            invite = ServerInvite(transaction, usage, is_reinvite=True)
+            usage.server_invite = invite
+            self.invites[transaction] = invite
+            self._start_expires(invite, request, now)
+            self.outputs.append(DialogRequest(usage, transaction, request))
+
+    def _retry_after(self) -> str:
+        return str(self._tokens.number(32) % (RETRY_AFTER_LIMIT + 1))
+
+    def _answer(self, transaction: ServerTransaction, code: int, now: float, headers: HeaderFields = ()) -> None:
+        response = transaction.request.create_response(code, to_tag=self._tokens.tag())
+        for name, value in headers:
+            response.headers.add(name, value)
+        self._add_server(response)
+        self.transactions.respond(transaction, response, now)
+
+    def _add_server(self, response: Response) -> None:
+        if self.capabilities.server:
+            response.headers.add("Server", self.capabilities.server)
+
+    # What our user answers.
+
+    def _build_response(
+        self,
+        request: Request,
+        code: int,
+        to_tag: str,
+        phrase: str | None,
+        body: bytes,
+        content_type: str | None,
+        headers: HeaderFields,
+    ) -> Response:
+        response = request.create_response(code, phrase, to_tag=to_tag)
+        fields = response.headers
+        for name, value in headers:
+            fields.add(name, value)
+        self._add_server(response)
+        _set_body(response, body, content_type)
+        if 200 <= code < 300:
+            method = request.method
+            if method in ("INVITE", "OPTIONS"):
+                self._add_capabilities(response, method)
+        return response
+
+    def _add_capabilities(self, response: Response, method: str) -> None:
+        capabilities, fields = self.capabilities, response.headers
+        wanted = [("Allow", capabilities.allow_text), ("Supported", capabilities.supported_text)]
+        if method == "OPTIONS":
+            # 11.2: what would have been taken, were it an INVITE. An empty Supported says that nothing is.
+            wanted += [
+                ("Accept", capabilities.accept_text),
+                ("Accept-Encoding", ", ".join(capabilities.accept_encoding)),
+                ("Accept-Language", ", ".join(capabilities.accept_language)),
+            ]
+        for name, value in wanted:
+            if name not in fields and (value or name == "Supported"):
+                fields.add(name, value)
+
+    def _respond(
+        self,
+        invite: ServerInvite,
+        code: int,
+        now: float,
+        phrase: str | None,
+        body: bytes,
+        content_type: str | None,
+        headers: HeaderFields,
+        contact: Address | None,
+    ) -> Response:
+        event = (
+            ServerInviteInput.PROVISIONAL
+            if code < 200
+            else ServerInviteInput.SUCCESS
+            if code < 300
+            else ServerInviteInput.FAILURE
+        )
+        if (invite.state, event) not in TRANSITIONS:
+            raise LocalProtocolError(f"a {code} cannot be sent: the INVITE is {invite.state.value} already")
+        usage = invite.usage
+        request = invite.transaction.request
+        response = self._build_response(request, code, usage.dialog.local_tag, phrase, body, content_type, headers)
+        if code == 100:
+            self.transactions.respond(invite.transaction, response, now)
+            return response
+        if code < 300:
+            self._add_dialog_fields(response, request, invite, contact)
+        elif contact is not None:
+            response.headers.add("Contact", str(contact))
+        invite.response = response
+        self._step_server_invite(invite, event, now)
+        if code < 200:
+            return response
+        usage.server_invite = None
+        if code < 300:
+            usage.unacknowledged[request.cseq.sequence] = invite
+            if invite.is_reinvite:
+                usage.dialog.refresh_target(request, "INVITE")
+            else:
+                self._step_usage(usage, UsageInput.ACCEPT, now)
+        elif not invite.is_reinvite:
+            self._end_unanswered(usage, now)
+        return response
+
+    def _end_unanswered(self, usage: InviteUsage, now: float) -> None:
+        """End a leg that never was more than early: whoever refuses or cancels an INVITE need not be told twice."""
+        usage.is_told = True
+        self._step_usage(usage, UsageInput.REFUSE, now)
+
+    def _add_dialog_fields(
+        self, response: Response, request: Request, invite: ServerInvite, contact: Address | None
+    ) -> None:
+        """Add what a response that makes or changes a dialog carries (:rfc:`3261#section-12.1.1`)."""
+        usage = invite.usage
+        fields = response.headers
+        if not invite.is_reinvite and "Record-Route" in request.headers:
+            fields.copy_from(request.headers, "Record-Route")
+        if "Contact" in fields:
+            usage.local_contact = fields["Contact"]
+            return
+        dialog = usage.dialog
+        if contact is not None or usage.local_contact is None:
+            way = dialog.route_set[0].uri if dialog.route_set else dialog.remote_target
+            is_secure = request.uri.is_secure or way.is_secure
+            if contact is None:
+                usage.local_contact = self._default_contact(
+                    invite.transaction.flow, is_secure=is_secure, user=request.uri.user
+                )
+            elif is_secure and not contact.uri.is_secure:
+                raise LocalProtocolError(f"the Contact {contact} must be a SIPS URI, since the INVITE came by SIPS")
+            else:
+                usage.local_contact = str(contact)
+        fields.add("Contact", usage.local_contact or "")
+
+    def _respond_request(
+        self,
+        transaction: ServerTransaction,
+        code: int,
+        now: float,
+        phrase: str | None,
+        body: bytes,
+        content_type: str | None,
+        headers: HeaderFields,
+        contact: Address | None,
+    ) -> Response:
+        request = transaction.request
+        tag = self._tags.get(transaction)
+        if tag is None:
+            tag = self._tokens.tag()
+            if 100 < code < 200:
+                self._tags[transaction] = tag
+        response = self._build_response(request, code, tag, phrase, body, content_type, headers)
+        usage = self.dialogs.get((request.call_id, request.to_tag or "", request.from_tag or ""))
+        is_refresh = 200 <= code < 300 and usage is not None and request.method in TARGET_REFRESH_METHODS
+        if contact is not None:
+            response.headers.add("Contact", str(contact))
+        elif is_refresh and usage is not None and usage.local_contact and "Contact" not in response.headers:
+            response.headers.add("Contact", usage.local_contact)
+        self.transactions.respond(transaction, response, now)
+        if is_refresh and usage is not None:
+            usage.dialog.refresh_target(request, request.method)
+        return response
+
+    # The machine of a received INVITE.
+
+    def _step_server_invite(
+        self, invite: ServerInvite, event: ServerInviteInput, now: float, message: Request | None = None
+    ) -> None:
+        transition = TRANSITIONS.get((invite.state, event))
+        if transition is None:
+            self.counters["server invite inputs absorbed"] += 1
+            return
+        actions, invite.state = transition
+        queue = self._queue
+        for action in actions:
+            match action:
+                case ServerInviteAction.SEND | ServerInviteAction.RESEND:
+                    if invite.response is not None:
+                        self.transactions.respond(invite.transaction, invite.response, now)
+                case ServerInviteAction.SEND_487:
+                    self._send_487(invite, now)
+                case ServerInviteAction.START_REFRESH:
+                    queue.start(invite, DialogTimer.REFRESH, now + REFRESH_SECONDS)
+                case ServerInviteAction.START_RETRANSMIT:
+                    # On every transport: the hops beyond the first may be unreliable (13.3.1.4).
+                    invite.interval = self.timers.t1
+                    queue.start(invite, DialogTimer.RETRANSMIT, now + invite.interval)
+                case ServerInviteAction.RESTART_RETRANSMIT:
+                    invite.interval = min(2 * invite.interval, self.timers.t2)
+                    queue.start(invite, DialogTimer.RETRANSMIT, now + invite.interval)
+                case ServerInviteAction.START_GIVE_UP:
+                    queue.start(invite, DialogTimer.GIVE_UP, now + 64 * self.timers.t1)
+                case ServerInviteAction.STOP_TIMERS:
+                    queue.stop_all(invite)
+                case ServerInviteAction.TELL_ACK:
+                    if message is not None:
+                        self._tell_ack(invite, message, now)
+                case ServerInviteAction.TELL_CANCELLED:
+                    self._tell_cancelled(invite, message, now)
+                case ServerInviteAction.TELL_UNACKNOWLEDGED:
+                    self._tell_unacknowledged(invite, now)
+                case _:
+                    assert_never(action)
+
+    def _send_487(self, invite: ServerInvite, now: float) -> None:
+        invite.response = invite.transaction.request.create_response(487, to_tag=invite.usage.dialog.local_tag)
+        self._add_server(invite.response)
+        self.transactions.respond(invite.transaction, invite.response, now)
+
+    def _tell_ack(self, invite: ServerInvite, message: Request, now: float) -> None:
+        self.outputs.append(AckReceived(invite.usage, message))
+        if not invite.is_reinvite:
+            self._step_usage(invite.usage, UsageInput.ACK, now)
+
+    def _tell_cancelled(self, invite: ServerInvite, message: Request | None, now: float) -> None:
+        usage = invite.usage
+        usage.server_invite = None
+        self.outputs.append(InviteCancelled(invite, message))
+        if usage.state is UsageState.EARLY:
+            self._end_unanswered(usage, now)
+
+    def _tell_unacknowledged(self, invite: ServerInvite, now: float) -> None:
+        usage = invite.usage
+        usage.unacknowledged.pop(invite.transaction.request.cseq.sequence, None)
+        self._step_usage(usage, UsageInput.NOT_ACKNOWLEDGED, now, "unacknowledged")
+
+    def _start_expires(self, invite: ServerInvite, request: Request, now: float) -> None:
+        expires = expiry_of(request)
+        if expires is not None:
+            self._queue.start(invite, DialogTimer.EXPIRES, now + expires)
+
+    def _on_server_timer(self, invite: ServerInvite, timer: DialogTimer, now: float) -> None:
+        self._step_server_invite(invite, _TIMER_INPUTS[timer], now)
+
+    def _on_server_transaction_ended(self, transaction: ServerTransaction) -> None:
+        self._tags.pop(transaction, None)
+        invite = self.invites.pop(transaction, None)
+        if invite is not None and invite.state is ServerInviteState.ACCEPTED:
+            # Timer L and our own limit are both 64*T1: nothing more can be sent, and the limit is about to strike.
+            self._queue.stop(invite, DialogTimer.RETRANSMIT)
+
+
+_TIMER_INPUTS = {
+    DialogTimer.RETRANSMIT: ServerInviteInput.RETRANSMIT_DUE,
+    DialogTimer.GIVE_UP: ServerInviteInput.GIVE_UP_DUE,
+    DialogTimer.REFRESH: ServerInviteInput.REFRESH_DUE,
+    DialogTimer.EXPIRES: ServerInviteInput.EXPIRED,
+}
+
+
+def expiry_of(request: Request) -> int | None:
+    """Return how many seconds an INVITE is good for; what cannot be read does not count (:rfc:`3261#section-8.2.2`)."""
+    if "Expires" not in request.headers:
+        return None
+    try:
+        return request.expires
+    except MalformedMessage:
+        return None

@@ -1,0 +1,206 @@
+"""What both sides of the user agent core share: the tables, the legs, and the requests within dialogs."""
+
+from __future__ import annotations
+
+import enum
+from abc import ABC, abstractmethod
+from collections import Counter, deque
+from collections.abc import Iterable
+from typing import assert_never
+
+from sipstack.message import Limits, LocalProtocolError, Request, Response, Tokens
+from sipstack.timers import TimerValues
+from sipstack.transactions import ClientTransaction, Flow, Send, ServerTransaction, TransactionLayer
+
+from ._capabilities import Capabilities
+from ._dialog import TARGET_REFRESH_METHODS, DialogId, DialogState
+from ._invite_usage import (
+    TRANSITIONS,
+    Acknowledgement,
+    EndCause,
+    InviteUsage,
+    UsageAction,
+    UsageInput,
+    UsageState,
+)
+from ._outgoing import Outgoing
+from ._outputs import Output, Route, UsageEnded
+from ._server_invite import ServerInvite, ServerInviteInput
+
+__all__ = ["DialogTimer", "HeaderFields", "UsageCore"]
+
+HeaderFields = Iterable[tuple[str, str]]
+
+
+class DialogTimer(enum.Enum):
+    """Name the timers of INVITEs above the transactions."""
+
+    RETRANSMIT = "retransmit the 2xx"
+    "T1 doubling to T2 (:rfc:`3261#section-13.3.1.4`)."
+    GIVE_UP = "give up waiting for the ACK"
+    "64*T1 (:rfc:`3261#section-13.3.1.4`)."
+    REFRESH = "send the provisional again"
+    "A minute (:rfc:`3261#section-13.3.1.1`)."
+    EXPIRES = "the invitation expires"
+    "What its Expires says (:rfc:`3261#section-13.3.1`)."
+
+    __hash__ = object.__hash__
+
+
+class UsageCore(ABC):
+    """Hold the dialogs and step their usages."""
+
+    def __init__(
+        self,
+        transactions: TransactionLayer,
+        *,
+        tokens: Tokens,
+        capabilities: Capabilities,
+        timers: TimerValues,
+        limits: Limits,
+    ) -> None:
+        self.transactions = transactions
+        self.capabilities = capabilities
+        self.timers = timers
+        self.limits = limits
+        self.outputs: deque[Output] = deque()
+        self.dialogs: dict[DialogId, InviteUsage] = {}
+        self.invites: dict[ServerTransaction, ServerInvite] = {}
+        self.requests: dict[ClientTransaction, Outgoing] = {}
+        self.counters: Counter[str] = Counter()
+        self._tokens = tokens
+        self._queue = transactions.queue
+
+    # The machine of a leg.
+
+    def _step_usage(
+        self,
+        usage: InviteUsage,
+        event: UsageInput,
+        now: float,
+        cause: EndCause = "local",
+        message: Request | Response | None = None,
+    ) -> None:
+        transition = TRANSITIONS.get((usage.state, event))
+        if transition is None:
+            self.counters["usage inputs absorbed"] += 1
+            return
+        actions, usage.state = transition
+        for action in actions:
+            match action:
+                case UsageAction.CONFIRM:
+                    usage.dialog.confirm(message if isinstance(message, Response) else None)
+                case UsageAction.SEND_BYE:
+                    usage.bye = self._send_in_dialog(usage, "BYE", headers=usage.bye_headers)
+                case UsageAction.TELL_ENDED:
+                    if not usage.is_told:
+                        usage.is_told = True
+                        self.outputs.append(UsageEnded(usage, cause, message))
+                case UsageAction.FORGET:
+                    self._forget(usage, now, message)
+                case _:
+                    assert_never(action)
+
+    def _forget(self, usage: InviteUsage, now: float, message: Request | Response | None) -> None:
+        self.dialogs.pop(usage.dialog.id, None)
+        usage.dialog.state = DialogState.TERMINATED
+        request = message if isinstance(message, Request) else None
+        if usage.server_invite is not None:
+            # 15.1.2: requests of the dialog that still wait for an answer get one.
+            self._step_server_invite(usage.server_invite, ServerInviteInput.USAGE_ENDED, now, request)
+        for invite in list(usage.unacknowledged.values()):
+            self._step_server_invite(invite, ServerInviteInput.USAGE_ENDED, now, request)
+        usage.unacknowledged.clear()
+
+    @abstractmethod
+    def _step_server_invite(
+        self, invite: ServerInvite, event: ServerInviteInput, now: float, message: Request | None = None
+    ) -> None:
+        """Step the machine of a received INVITE; the server half has it."""
+
+    # Requests of ours within a dialog.
+
+    def _send_in_dialog(
+        self,
+        usage: InviteUsage,
+        method: str,
+        *,
+        body: bytes = b"",
+        content_type: str | None = None,
+        headers: HeaderFields = (),
+    ) -> Outgoing:
+        dialog = usage.dialog
+        # A field that is not fit to be sent is refused before it costs a CSeq number.
+        checked = list(headers)
+        request = dialog.create_request(method)
+        fields = request.headers
+        for name, value in checked:
+            fields.add(name, value)
+        if method in TARGET_REFRESH_METHODS and usage.local_contact is not None and "Contact" not in fields:
+            fields.add("Contact", usage.local_contact)
+        self._add_user_agent(request)
+        _set_body(request, body, content_type)
+        outgoing = Outgoing(request, dialog.next_hop(), usage=usage, flow_hint=usage.flow)
+        self.outputs.append(Route(outgoing))
+        return outgoing
+
+    def _add_user_agent(self, request: Request) -> None:
+        agent = self.capabilities.user_agent
+        if agent and "User-Agent" not in request.headers:
+            request.headers.add("User-Agent", agent)
+
+    def _acknowledge(
+        self, usage: InviteUsage, invite_request: Request, body: bytes = b"", content_type: str | None = None
+    ) -> None:
+        """Send the ACK to a 2xx: the CSeq number and credentials of its INVITE (:rfc:`3261#section-13.2.2.4`)."""
+        sequence = invite_request.cseq.sequence
+        request = usage.dialog.create_request("ACK", sequence=sequence)
+        for name in ("Authorization", "Proxy-Authorization"):
+            if name in invite_request.headers:
+                request.headers.copy_from(invite_request.headers, name)
+        self._add_user_agent(request)
+        _set_body(request, body, content_type)
+        outgoing = Outgoing(request, usage.dialog.next_hop(), usage=usage, flow_hint=usage.flow)
+        usage.acknowledgements[sequence] = Acknowledgement(outgoing)
+        self.outputs.append(Route(outgoing))
+
+    def _acknowledge_again(self, usage: InviteUsage, sequence: int) -> None:
+        acknowledgement = usage.acknowledgements.get(sequence)
+        if acknowledgement is not None and acknowledgement.flow is not None:
+            self.counters["2xx acknowledged again"] += 1
+            self.outputs.append(
+                Send(acknowledgement.data, acknowledgement.flow, None, acknowledgement.outgoing.request)
+            )
+
+    def _default_contact(self, flow: Flow, *, is_secure: bool, user: str | None = None) -> str:
+        """Return a Contact that leads back over the transport of a flow."""
+        who = f"{user}@" if user else ""
+        if is_secure:
+            # SIPS says TLS by itself; only WebSocket must be told apart.
+            transport = ";transport=ws" if flow.transport == "WSS" else ""
+            return f"<sips:{who}{flow.sent_by}{transport}>"
+        if flow.transport == "UDP":
+            return f"<sip:{who}{flow.sent_by}>"
+        transport = "ws" if flow.transport == "WSS" else flow.transport.lower()
+        return f"<sip:{who}{flow.sent_by};transport={transport}>"
+
+
+def _set_body(message: Request | Response, body: bytes, content_type: str | None) -> None:
+    if body:
+        if content_type is None:
+            if "Content-Type" not in message.headers:
+                raise LocalProtocolError("a body needs its type: pass content_type")
+        else:
+            message.headers.set("Content-Type", content_type)
+        message.body = body
+    elif content_type is not None:
+        raise LocalProtocolError(f"content_type is {content_type} but there is no body")
+
+
+def require_state(usage: InviteUsage, what: str) -> None:
+    """Refuse a request in a leg that has ended or is ending.
+
+    :raises LocalProtocolError: it has.
+    """
+    if usage.state in (UsageState.LEAVING, UsageState.ENDING, UsageState.ENDED):
+        raise LocalProtocolError(f"{what} cannot be sent: the call is {usage.state.value}")

@@ -1,0 +1,318 @@
+"""Calls as users hold them: one leg of an INVITE usage each (:rfc:`3261#section-13` to 15).
+
+The stack answers BYE, CANCEL and ACK, retransmits and acknowledges by itself; a call's user says what only a user can:
+ring, answer, change, hang up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+import trio
+
+from ..dialogs import Dialog, InviteUsage, ServerInvite
+from ..dialogs import AckReceived as CoreAckReceived
+from ..dialogs import DialogRequest
+from ..message import Address, LocalProtocolError, Request, Response
+from ._errors import CallEnded
+from ._event_queue import EventQueue
+from ._events import (
+    AckReceived,
+    ByeReceived,
+    CallLost,
+    CancelReceived,
+    Event,
+    InfoReceived,
+    MessageReceived,
+    NotifyReceived,
+    OptionsReceived,
+    ReinviteReceived,
+    RequestReceived,
+    UpdateReceived,
+)
+
+if TYPE_CHECKING:
+    from ..dialogs import UsageEnded
+    from ._endpoint import Endpoint
+
+__all__ = ["SDP", "Call", "IncomingCall", "is_sdp"]
+
+SDP = "application/sdp"
+
+_EVENTS: dict[str, type[RequestReceived]] = {
+    "INVITE": ReinviteReceived,
+    "UPDATE": UpdateReceived,
+    "INFO": InfoReceived,
+    "NOTIFY": NotifyReceived,
+    "MESSAGE": MessageReceived,
+    "OPTIONS": OptionsReceived,
+}
+
+
+def is_sdp(message: Request | Response) -> bool:
+    """Tell whether a message carries a session description."""
+    media_type = message.content_type
+    return bool(message.body) and media_type is not None and media_type.mime_type.lower() == SDP
+
+
+class Call:
+    """Hold one call; as a context manager, hang it up on leaving.
+
+    :ivar usage: the core's own view of the call.
+    """
+
+    __slots__ = ("_core", "_end_event", "_endpoint", "_is_leaving", "_queue", "end_reason", "local_sdp", "remote_sdp", "usage")
+
+    def __init__(self, endpoint: Endpoint, usage: InviteUsage) -> None:
+        self._endpoint = endpoint
+        self._core = endpoint._core  # noqa: SLF001  (one package: calls are the endpoint's own hand)
+        self._queue: EventQueue[Event] = EventQueue(endpoint.limits.call_queue)
+        self._end_event: trio.Event | None = None
+        self._is_leaving = False
+        self.usage = usage
+        self.end_reason: str | None = None
+        self.local_sdp: bytes | None = None
+        self.remote_sdp: bytes | None = None
+
+    @property
+    def dialog(self) -> Dialog:
+        """The dialog of this call (:rfc:`3261#section-12`)."""
+        return self.usage.dialog
+
+    @property
+    def is_ended(self) -> bool:
+        """Whether the call is over."""
+        return self.end_reason is not None
+
+    def events(self) -> EventQueue[Event]:
+        """Iterate over what happens in this call; the iteration ends when the call does."""
+        return self._queue
+
+    async def acknowledge(self, answer: bytes) -> None:
+        """Answer the offer that the peer's 2xx made, where our INVITE made none (:rfc:`3261#section-13.2.2.4`).
+
+        :raises LocalProtocolError: no 2xx with an offer waits for its ACK.
+        :raises CallEnded: the call is over.
+        """
+        self._check()
+        self._core.acknowledge(self.usage, trio.current_time(), body=answer, content_type=SDP)
+        self.local_sdp = answer
+        await self._endpoint._step()  # noqa: SLF001
+
+    async def reinvite(
+        self, offer: bytes | None = None, *, content_type: str = SDP, headers: Iterable[tuple[str, str]] = ()
+    ) -> Response:
+        """Offer another session within the call and return the final response (:rfc:`3261#section-14.1`).
+
+        :param offer: the new SDP.
+        :raises LocalProtocolError: another INVITE of this call is under way.
+        :raises CallEnded: the call is over, or ends meanwhile.
+        """
+        self._check()
+        outgoing = self._core.reinvite(
+            self.usage, trio.current_time(), body=offer or b"", content_type=content_type if offer else None,
+            headers=tuple(headers),
+        )  # fmt: skip
+        response = await self._endpoint._exchange(outgoing)  # noqa: SLF001
+        if response.is_success:
+            self.local_sdp = offer
+            if is_sdp(response):
+                self.remote_sdp = response.body
+        return response
+
+    async def request(
+        self,
+        method: str,
+        *,
+        body: bytes = b"",
+        content_type: str | None = None,
+        headers: Iterable[tuple[str, str]] = (),
+    ) -> Response:
+        """Send any other request within the call and return its final response (:rfc:`3261#section-12.2.1`).
+
+        :raises CallEnded: the call is over.
+        :raises TransactionTimeout: no final response came.
+        """
+        self._check()
+        outgoing = self._core.dialog_request(
+            self.usage, method, trio.current_time(), body=body, content_type=content_type, headers=tuple(headers)
+        )
+        return await self._endpoint._exchange(outgoing)  # noqa: SLF001
+
+    async def hangup(self, *, headers: Iterable[tuple[str, str]] = ()) -> None:
+        """End the call and wait until the peer knows, or the endpoint's grace time is over."""
+        self._leave(headers)
+        with trio.move_on_after(self._endpoint.grace):
+            await self.wait_ended()
+
+    async def wait_ended(self) -> str:
+        """Wait until the call is over and return how it ended."""
+        if self.end_reason is None:
+            if self._end_event is None:
+                self._end_event = trio.Event()
+            await self._end_event.wait()
+            assert self.end_reason is not None
+        else:
+            await trio.lowlevel.checkpoint()
+        return self.end_reason
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self.end_reason is None:
+            with trio.CancelScope(shield=True):
+                await self.hangup()
+        elif kind is None:
+            await trio.lowlevel.checkpoint_if_cancelled()
+
+    def _check(self) -> None:
+        if self.end_reason is not None:
+            raise CallEnded(self.end_reason)
+
+    def _leave(self, headers: Iterable[tuple[str, str]] = ()) -> None:
+        """Send what ends the call in the state it is in; nothing the second time."""
+        if self.end_reason is None and not self._is_leaving:
+            self._is_leaving = True
+            self._core.bye(self.usage, trio.current_time(), headers=tuple(headers))
+            self._endpoint._flush()  # noqa: SLF001
+
+    # What the endpoint passes on from the core.
+
+    def _on_request(self, output: DialogRequest) -> None:
+        request = output.request
+        event = _EVENTS.get(request.method, RequestReceived)(request, self._endpoint, output.transaction, self)
+        if not self._queue.put(event):
+            self._endpoint._shed(output.transaction)  # noqa: SLF001
+
+    def _on_ack(self, output: CoreAckReceived) -> None:
+        if is_sdp(output.request):
+            self.remote_sdp = output.request.body
+        self._queue.put(AckReceived(output.request))
+
+    def _on_ended(self, output: UsageEnded) -> None:
+        cause, message = output.cause, output.message
+        if cause == "remote":
+            assert isinstance(message, Request)
+            self._finish(cause, ByeReceived(message))
+        elif cause == "local":
+            self._finish(cause, None)
+        else:
+            self._finish(cause, CallLost(cause, message if isinstance(message, Response) else None))
+
+    def _finish(self, reason: str, event: Event | None) -> None:
+        if self.end_reason is None:
+            self.end_reason = reason
+            if event is not None:
+                self._queue.put(event, beyond_limit=True)
+            self._queue.close()
+            if self._end_event is not None:
+                self._end_event.set()
+
+
+class IncomingCall(Call):
+    """Hold a call that came in; what is left unanswered is answered 480."""
+
+    __slots__ = ("_contact", "_invite", "_is_answered")
+
+    def __init__(self, endpoint: Endpoint, invite: ServerInvite) -> None:
+        super().__init__(endpoint, invite.usage)
+        self._invite = invite
+        self._is_answered = False
+        self._contact: Address = endpoint._contact(invite.transaction.flow)  # noqa: SLF001
+        if is_sdp(invite.request):
+            self.remote_sdp = invite.request.body
+
+    @property
+    def request(self) -> Request:
+        """The INVITE."""
+        return self._invite.request
+
+    @property
+    def offer(self) -> bytes | None:
+        """The caller's SDP, or None where we are to make the offer (:rfc:`3261#section-13.2.1`)."""
+        request = self._invite.request
+        return request.body if is_sdp(request) else None
+
+    async def ring(
+        self,
+        code: int = 180,
+        *,
+        answer: bytes | None = None,
+        phrase: str | None = None,
+        headers: Iterable[tuple[str, str]] = (),
+    ) -> None:
+        """Send a provisional response (:rfc:`3261#section-13.3.1.1`).
+
+        :param code: 101 to 199.
+        :param answer: SDP, for early media.
+        :raises LocalProtocolError: the call is answered, or the code is not provisional.
+        :raises CallEnded: the caller gave up.
+        """
+        if not 100 < code < 200:
+            raise LocalProtocolError(f"{code} does not ring: use 101 to 199, or answer() and reject()")
+        self._respond(code, phrase, answer, headers)
+        await self._endpoint._step()  # noqa: SLF001
+
+    async def answer(self, sdp: bytes | None = None, *, headers: Iterable[tuple[str, str]] = ()) -> None:
+        """Accept the call with 200 (:rfc:`3261#section-13.3.1.4`); the stack repeats it until the ACK comes.
+
+        :param sdp: the answer to the caller's offer, or our offer when there was none.
+        :raises LocalProtocolError: the call is answered already.
+        :raises CallEnded: the caller gave up.
+        """
+        self._respond(200, None, sdp, headers)
+        self._is_answered = True
+        await self._endpoint._step()  # noqa: SLF001
+
+    async def reject(
+        self, code: int = 486, phrase: str | None = None, *, headers: Iterable[tuple[str, str]] = ()
+    ) -> None:
+        """Refuse the call (:rfc:`3261#section-13.3.1.3`).
+
+        :param code: 300 to 699.
+        :raises LocalProtocolError: the call is answered already, or the code refuses nothing.
+        :raises CallEnded: the caller gave up.
+        """
+        if code < 300:
+            raise LocalProtocolError(f"{code} does not refuse: use 300 to 699")
+        self._respond(code, phrase, None, headers)
+        self._end_refused()
+        await self._endpoint._step()  # noqa: SLF001
+
+    async def redirect(self, *uris: str) -> None:
+        """Send the caller elsewhere with 302 (:rfc:`3261#section-8.3`).
+
+        :param uris: where to, best first.
+        """
+        await self.reject(302, headers=[("Contact", f"<{uri}>") for uri in uris])
+
+    def _respond(
+        self, code: int, phrase: str | None, sdp: bytes | None, headers: Iterable[tuple[str, str]]
+    ) -> None:
+        self._check()
+        self._core.respond(
+            self._invite, code, trio.current_time(), phrase=phrase, body=sdp or b"", content_type=SDP if sdp else None,
+            headers=headers, contact=self._contact if code < 300 else None,
+        )  # fmt: skip
+        if sdp:
+            self.local_sdp = sdp
+
+    def _end_refused(self) -> None:
+        self._endpoint._forget(self)  # noqa: SLF001
+        self._finish("refused", None)
+
+    def _leave(self, headers: Iterable[tuple[str, str]] = ()) -> None:
+        if self._is_answered or self.end_reason is not None:
+            super()._leave(headers)
+        else:
+            self._respond(480, None, None, headers)
+            self._end_refused()
+            self._endpoint._flush()  # noqa: SLF001
+
+    def _on_cancelled(self, request: Request) -> None:
+        self._finish("cancelled", CancelReceived(request))

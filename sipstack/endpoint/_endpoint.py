@@ -1,0 +1,544 @@
+"""The endpoint: one user agent with its listeners, what users open and hold (:rfc:`3261#section-8`).
+
+It turns what the core puts out into calls, registrations and typed events, and what users do into the core's commands.
+The transport below drives the core; nothing here waits for the network but its users.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+
+import trio
+
+from ..auth import Authenticator, Credentials
+from ..dialogs import (
+    AckReceived,
+    Capabilities,
+    ClientInvite,
+    DialogLayer,
+    DialogRequest,
+    Dropped,
+    InviteAnswered,
+    InviteCancelled,
+    InviteFailed,
+    InviteProgress,
+    InviteReceived as CoreInviteReceived,
+    InviteUsage,
+    OutOfDialogRequest,
+    Outgoing,
+    RequestFailed as CoreRequestFailed,
+    ResponseReceived,
+    UsageEnded,
+)
+from ..message import DEFAULT_LIMITS, Address, CSeq, Limits, LocalProtocolError, Request, Response, SipError, Tokens, URI
+from ..resolver import ResolveError
+from ..timers import TimerValues
+from ..trace import Trace
+from ..transactions import Flow, ServerTransaction, TransactionLayer, TransactionTimeout, TransportError
+from ..transport import Network, Transport
+from ._call import SDP, Call, IncomingCall
+from ._errors import CallEnded, RequestFailed
+from ._event_queue import EventQueue
+from ._events import Event, InviteReceived, MessageReceived, OptionsReceived, RegisterReceived, RequestReceived
+from ._exchange import Exchange
+from ._fork import Fork
+from ._registration import Registration
+from ._unwrap import open_quiet_nursery
+
+__all__ = ["Endpoint", "open_endpoint"]
+
+METHODS = (
+    "INVITE", "ACK", "BYE", "CANCEL", "OPTIONS", "REGISTER", "MESSAGE", "INFO", "NOTIFY", "SUBSCRIBE", "REFER", "PUBLISH",
+)  # fmt: skip
+"Methods that are handed to the user; all others are answered 405."
+
+ACCEPT = (
+    "application/sdp",
+    "application/dtmf",
+    "application/dtmf-relay",
+    "application/media_control+xml",
+    "application/simple-message-summary",
+    "message/sipfrag",
+    "multipart/mixed",
+    "text/plain",
+)
+"Bodies that are handed to the user; all others are answered 415."
+
+_BUSY_RETRY = (("Retry-After", "5"),)  # seconds: a user that lags behind has had time to catch up
+
+_EVENTS: dict[str, type[RequestReceived]] = {
+    "OPTIONS": OptionsReceived,
+    "REGISTER": RegisterReceived,
+    "MESSAGE": MessageReceived,
+}
+
+
+class Endpoint:
+    """Hold one user agent; made by `open_endpoint`.
+
+    :ivar limits: the bounds it keeps.
+    :ivar grace: seconds that leaving a block waits for peers to take note.
+    :ivar counters: how often what was shed or went wrong, by name.
+    """
+
+    def __init__(
+        self, core: DialogLayer, transport: Transport, *, tokens: Tokens, limits: Limits, user: str, user_agent: str,
+        proxy: str | None, grace: float,
+    ) -> None:  # fmt: skip
+        self._core = core
+        self._transport = transport
+        self._tokens = tokens
+        self._user = user
+        self._user_agent = user_agent
+        self._proxy = proxy
+        self._queue: EventQueue[Event] = EventQueue(limits.event_queue)
+        self._is_listening = False
+        self._calls: dict[InviteUsage, Call] = {}
+        self._forks: dict[ClientInvite, Fork] = {}
+        self._exchanges: dict[Outgoing, Exchange] = {}
+        self._contacts: dict[Flow, Address] = {}
+        self.limits = limits
+        self.grace = grace
+        self.counters: Counter[str] = Counter()
+        self._handlers: dict[type, Callable[..., None]] = {
+            CoreInviteReceived: self._on_invite,
+            InviteCancelled: self._on_cancelled,
+            OutOfDialogRequest: self._on_request,
+            DialogRequest: self._on_dialog_request,
+            AckReceived: self._on_ack,
+            InviteProgress: self._on_progress,
+            InviteAnswered: self._on_answered,
+            InviteFailed: self._on_invite_failed,
+            ResponseReceived: self._on_response,
+            CoreRequestFailed: self._on_request_failed,
+            UsageEnded: self._on_usage_ended,
+            Dropped: self._on_dropped,
+        }
+
+    @property
+    def urls(self) -> list[str]:
+        """Where this endpoint listens, with the ports it really has: ``udp://127.0.0.1:5060``."""
+        return self._transport.urls
+
+    def events(self) -> EventQueue[Event]:
+        """Iterate over what comes from outside of any call of ours; one task at a time may.
+
+        Until this is called, the endpoint answers by itself: OPTIONS 200, INVITE 480, others 405.
+        """
+        self._is_listening = True
+        return self._queue
+
+    def invite(
+        self,
+        uri: str,
+        *,
+        offer: bytes | None = None,
+        credentials: Credentials | Iterable[Credentials] | None = None,
+        from_uri: str | None = None,
+        proxy: str | None = None,
+        headers: Iterable[tuple[str, str]] = (),
+    ) -> AbstractAsyncContextManager[Fork]:
+        """Send an INVITE and hold all that grows from it (:rfc:`3261#section-13.2.1`).
+
+        :param uri: whom to call.
+        :param offer: our SDP; without it the callee makes the offer, and `Call.acknowledge` answers.
+        :param credentials: for digest challenges, each for its realm.
+        :param from_uri: who calls, a URI or name-addr; by default the endpoint's own user.
+        :param proxy: the URI of an outbound proxy.
+        :param headers: names and values of further header fields.
+        """
+        request, next_hop = self._create_request("INVITE", uri, from_uri=from_uri, proxy=proxy, headers=headers)
+        if offer is not None:
+            request.body = offer
+            request.headers.set("Content-Type", SDP)
+        fork = Fork(self, request, offer, self._authenticator(credentials))
+
+        @asynccontextmanager
+        async def opened() -> AsyncIterator[Fork]:
+            fork._start(next_hop)
+            async with fork:
+                await self._step()
+                yield fork
+
+        return opened()
+
+    def call(
+        self,
+        uri: str,
+        *,
+        offer: bytes | None = None,
+        credentials: Credentials | Iterable[Credentials] | None = None,
+        from_uri: str | None = None,
+        proxy: str | None = None,
+        headers: Iterable[tuple[str, str]] = (),
+    ) -> AbstractAsyncContextManager[Call]:
+        """Call somebody; the block begins when the call is answered, and leaving it hangs up.
+
+        Parameters are those of `invite`.
+
+        :raises CallFailed: the answer was no.
+        :raises TransactionTimeout: there was no answer.
+        :raises TransportError: there was no way there.
+        :raises ResolveError: the target's name has no address.
+        """
+        invitation = self.invite(
+            uri, offer=offer, credentials=credentials, from_uri=from_uri, proxy=proxy, headers=headers
+        )
+
+        @asynccontextmanager
+        async def opened() -> AsyncIterator[Call]:
+            async with invitation as fork, await fork.answered() as call:
+                yield call
+
+        return opened()
+
+    async def request(
+        self,
+        method: str,
+        uri: str,
+        *,
+        body: bytes = b"",
+        content_type: str | None = None,
+        headers: Iterable[tuple[str, str]] = (),
+        credentials: Credentials | Iterable[Credentials] | None = None,
+        from_uri: str | None = None,
+        proxy: str | None = None,
+    ) -> Response:
+        """Send a request outside of any call and return its final response, whatever it is.
+
+        :param method: any but INVITE, ACK and CANCEL, which `invite` and `call` send.
+        :raises TransactionTimeout: there was no answer.
+        :raises TransportError: there was no way there.
+        :raises ResolveError: the target's name has no address.
+        """
+        if method in ("INVITE", "ACK", "CANCEL"):
+            raise LocalProtocolError(f"{method} is not sent by request(); use invite() or call()")
+        request, next_hop = self._create_request(method, uri, from_uri=from_uri, proxy=proxy, headers=headers)
+        if body:
+            request.body = body
+            request.headers.set("Content-Type", content_type or "text/plain")
+        exchange = self._send(request, next_hop, self._authenticator(credentials))
+        return await exchange.wait()
+
+    @asynccontextmanager
+    async def register(
+        self,
+        aor: str,
+        *,
+        registrar: str | None = None,
+        credentials: Credentials | Iterable[Credentials] | None = None,
+        expires: int = 3600,
+        contact: str | None = None,
+        proxy: str | None = None,
+        headers: Iterable[tuple[str, str]] = (),
+    ) -> AsyncIterator[Registration]:
+        """Bind an address-of-record to this endpoint for as long as the block lasts (:rfc:`3261#section-10.2`).
+
+        :param registrar: its URI; by default the domain of the address-of-record.
+        :param expires: the seconds to ask for; refreshed in good time.
+        :param contact: the URI to bind; by default where this endpoint is reached.
+        :raises RegistrationFailed: the registrar refused the first time.
+        :raises SipError: the registrar gave no answer the first time.
+        """
+        address = URI.parse(aor)
+        target = registrar or str(URI(address.scheme, address.host, port=address.port))
+        request, next_hop = self._create_request("REGISTER", target, from_uri=aor, proxy=proxy, headers=headers)
+        request.headers.set("To", f"<{aor}>")
+        if contact is not None:
+            request.headers.set("Contact", f"<{contact}>")
+        registration = Registration(self, request, next_hop, expires, self._authenticator(credentials))
+        try:
+            await registration.refresh()
+            async with open_quiet_nursery() as nursery:
+                nursery.start_soon(registration._keep)
+                yield registration
+        finally:
+            with trio.CancelScope(shield=True):
+                await registration._remove()
+
+    # How requests of ours are made and sent.
+
+    def _create_request(
+        self, method: str, uri: str, *, from_uri: str | None, proxy: str | None, headers: Iterable[tuple[str, str]]
+    ) -> tuple[Request, str | None]:
+        """Make a request outside of dialogs (:rfc:`3261#section-8.1.1`) and say by which URI it goes."""
+        target = URI.parse(uri)
+        proxy = proxy or self._proxy
+        if target.scheme not in ("sip", "sips") and proxy is None:
+            raise LocalProtocolError(f"a {target.scheme}: URI names no host to send to; give a proxy")
+        sender = Address.parse(from_uri) if from_uri is not None else self._own_address()
+        request = Request(
+            method,
+            target,
+            headers=(
+                ("Max-Forwards", "70"),
+                ("From", f"{sender.replace(parameters=sender.parameters.without('tag'))};tag={self._tokens.tag()}"),
+                ("To", f"<{target}>"),
+                ("Call-ID", self._tokens.call_id()),
+                ("CSeq", f"1 {method}"),
+            ),
+        )
+        if self._user_agent:
+            request.headers.add("User-Agent", self._user_agent)
+        if proxy is not None:
+            # 8.1.1.1: a configured outbound proxy is a route set of one.
+            route = URI.parse(proxy)
+            if "lr" not in route.parameters:
+                route = URI.parse(f"{route};lr")
+            request.headers.add("Route", f"<{route}>")
+            proxy = str(route)
+        for name, value in headers:
+            request.headers.add(name, value)
+        return request, proxy
+
+    def _own_address(self) -> Address:
+        host = next((url.host for url in self._transport.listeners if not url.is_wildcard), "anonymous.invalid")
+        return Address(URI("sip", f"[{host}]" if ":" in host else host, user=self._user))
+
+    def _authenticator(self, credentials: Credentials | Iterable[Credentials] | None) -> Authenticator:
+        if credentials is None:
+            credentials = ()
+        elif isinstance(credentials, Credentials):
+            credentials = (credentials,)
+        return Authenticator(credentials, self._tokens)
+
+    def _authorized(self, authenticator: Authenticator, request: Request, response: Response) -> Request | None:
+        """Return the request to send after a challenge, or None when there is no answer to it."""
+        answers = authenticator.answer(request, response)
+        if not answers:
+            return None
+        retry = request.copy()
+        retry.cseq = CSeq(request.cseq.sequence + 1, request.method)
+        for name in {name for name, _ in answers}:
+            retry.headers.setlist(name, [value for other, value in answers if other == name])
+        return retry
+
+    def _invite(self, fork: Fork, request: Request, next_hop: str | None) -> ClientInvite:
+        invite = self._core.invite(request, next_hop=URI.parse(next_hop) if next_hop else None)
+        self._forks[invite] = fork
+        self._flush()
+        return invite
+
+    def _send(self, request: Request, next_hop: str | None, authenticator: Authenticator) -> Exchange:
+        outgoing = self._core.request(request, next_hop=URI.parse(next_hop) if next_hop else None)
+        exchange = self._exchanges[outgoing] = Exchange(self, outgoing, authenticator)
+        self._flush()
+        return exchange
+
+    async def _exchange(self, outgoing: Outgoing) -> Response:
+        """Wait for the final response to a request within a call."""
+        exchange = self._exchanges[outgoing] = Exchange(self, outgoing, None)
+        self._flush()
+        return await exchange.wait()
+
+    def _respond(
+        self, transaction: ServerTransaction, code: int, *, phrase: str | None = None, body: bytes = b"",
+        content_type: str | None = None, headers: Iterable[tuple[str, str]] = (),
+    ) -> None:  # fmt: skip
+        self._core.respond_request(
+            transaction, code, trio.current_time(), phrase=phrase, body=body, content_type=content_type, headers=headers
+        )
+
+    def _shed(self, transaction: ServerTransaction) -> None:
+        self._count("503: event queue full")
+        self._respond(transaction, 503, headers=_BUSY_RETRY)
+
+    def _contact(self, flow: Flow) -> Address:
+        """Return where requests reach us by the way of a flow."""
+        contact = self._contacts.get(flow)
+        if contact is None:
+            if len(self._contacts) >= 1000:  # flows of long ago: they are made anew when needed
+                self._contacts.clear()
+            transport = "" if flow.transport == "UDP" else f";transport={flow.transport.lower()}"
+            contact = self._contacts[flow] = Address.parse(f"<sip:{self._user}@{flow.sent_by}{transport}>")
+        return contact
+
+    def _adopt(self, usage: InviteUsage) -> Call:
+        call = self._calls[usage] = Call(self, usage)
+        return call
+
+    def _forget(self, call: Call) -> None:
+        self._calls.pop(call.usage, None)
+
+    def _count(self, name: str) -> None:
+        self.counters[name] += 1
+
+    def _flush(self) -> None:
+        self._transport.flush()
+
+    async def _step(self) -> None:
+        """Send what a user's command put out, and let the user be cancelled here."""
+        self._flush()
+        await trio.lowlevel.checkpoint_if_cancelled()
+
+    @staticmethod
+    def _error_of(kind: str | None, detail: str) -> SipError:
+        if kind == "timeout":
+            return TransactionTimeout(detail)
+        if kind == "resolve":
+            return ResolveError(detail)
+        return TransportError(detail)
+
+    def _failure(
+        self, response: Response | None, kind: str | None, detail: str, refusal: type[RequestFailed]
+    ) -> SipError:
+        return refusal(response) if response is not None else self._error_of(kind, detail)
+
+    # What the core puts out. Called by the transport, synchronously, in order.
+
+    def _deliver(self, output: object) -> None:
+        self._handlers[output.__class__](output)
+
+    def _on_invite(self, output: CoreInviteReceived) -> None:
+        invite = output.invite
+        if not self._is_listening:
+            self._core.respond(invite, 480, trio.current_time())
+            return
+        if self._queue.is_full:
+            self._count("503: event queue full")
+            self._core.respond(invite, 503, trio.current_time(), headers=_BUSY_RETRY)
+            return
+        call = self._calls[invite.usage] = IncomingCall(self, invite)
+        self._queue.put(InviteReceived(call))
+
+    def _on_cancelled(self, output: InviteCancelled) -> None:
+        call = self._calls.pop(output.invite.usage, None)
+        if isinstance(call, IncomingCall):
+            call._on_cancelled(output.request)
+
+    def _on_request(self, output: OutOfDialogRequest) -> None:
+        request, transaction = output.request, output.transaction
+        if not self._is_listening:
+            self._respond(transaction, 200 if request.method == "OPTIONS" else 405)
+            return
+        event = _EVENTS.get(request.method, RequestReceived)(request, self, transaction)
+        if not self._queue.put(event):
+            self._shed(transaction)
+
+    def _on_dialog_request(self, output: DialogRequest) -> None:
+        call = self._calls.get(output.usage)
+        if call is None:
+            self._respond(output.transaction, 481)
+        else:
+            call._on_request(output)
+
+    def _on_ack(self, output: AckReceived) -> None:
+        call = self._calls.get(output.usage)
+        if call is not None:
+            call._on_ack(output)
+
+    def _on_progress(self, output: InviteProgress) -> None:
+        fork = self._forks.get(output.invite)
+        if fork is not None:
+            fork._on_progress(output)
+
+    def _on_answered(self, output: InviteAnswered) -> None:
+        fork = self._forks.get(output.invite)
+        if fork is not None:
+            fork._on_answered(output)
+
+    def _on_invite_failed(self, output: InviteFailed) -> None:
+        fork = self._forks.get(output.invite)
+        if fork is not None and fork._on_failed(output):
+            del self._forks[output.invite]
+
+    def _on_response(self, output: ResponseReceived) -> None:
+        exchange = self._exchanges.get(output.outgoing)
+        if exchange is not None and exchange.on_response(output):
+            del self._exchanges[output.outgoing]
+
+    def _on_request_failed(self, output: CoreRequestFailed) -> None:
+        exchange = self._exchanges.pop(output.outgoing, None)
+        if exchange is not None:
+            exchange.on_failed(output)
+
+    def _on_usage_ended(self, output: UsageEnded) -> None:
+        call = self._calls.pop(output.usage, None)
+        if call is not None:
+            call._on_ended(output)
+
+    def _on_dropped(self, output: Dropped) -> None:
+        self._count(f"dropped: {output.reason}")
+
+    # How it ends.
+
+    async def _close(self) -> None:
+        """Leave every call, wait a while for the peers to take note, and forget the rest."""
+        self._is_listening = False
+        for call in list(self._calls.values()):
+            call._leave()
+        for invite in list(self._forks):
+            self._core.cancel(invite, trio.current_time())
+        self._flush()
+        with trio.move_on_after(self.grace):
+            while self._core.has_unfinished:
+                await self._transport.wait_step()
+        self._queue.close()
+        for call in self._calls.values():
+            call._finish("closed", None)
+        for fork in self._forks.values():
+            fork._close()
+        for exchange in self._exchanges.values():
+            exchange.fail(CallEnded("the endpoint was closed"))
+        self._calls.clear()
+        self._forks.clear()
+        self._exchanges.clear()
+
+
+@asynccontextmanager
+async def open_endpoint(
+    *urls: str,
+    network: Network | None = None,
+    user: str = "sipstack",
+    user_agent: str = "sipstack",
+    proxy: str | None = None,
+    methods: tuple[str, ...] = METHODS,
+    accept: tuple[str, ...] = ACCEPT,
+    timers: TimerValues | None = None,
+    limits: Limits = DEFAULT_LIMITS,
+    randbytes: Callable[[int], bytes] = os.urandom,
+    trace: Trace | None = None,
+    grace: float = 2.0,
+) -> AsyncIterator[Endpoint]:
+    """Open a user agent that listens on some URLs; leaving the block ends all it holds.
+
+    :param urls: where to listen: ``udp://0.0.0.0:5060``, ``tcp://[::1]:0`` …
+    :param network: what to listen on, if not the real one: see `sipstack.testing`.
+    :param user: the user part of our Contact, and of From where none is given.
+    :param user_agent: User-Agent and Server header fields; empty for none.
+    :param proxy: the URI of an outbound proxy for all requests outside of calls.
+    :param methods: methods taken; others are answered 405.
+    :param accept: media types of bodies taken; others are answered 415.
+    :param timers: T1, T2 and T4.
+    :param randbytes: the source of branches, tags and Call-IDs.
+    :param trace: records every message sent and received.
+    :param grace: seconds that leaving a block waits for peers to take note.
+    :raises TransportError: a URL cannot be listened on.
+    """
+    timers = timers or TimerValues()
+    tokens = Tokens(randbytes)
+    transactions = TransactionLayer(tokens=tokens, timers=timers, limits=limits)
+    core = DialogLayer(
+        transactions,
+        tokens=tokens,
+        capabilities=Capabilities(methods=methods, accept=accept, user_agent=user_agent, server=user_agent),
+        limits=limits,
+    )
+    transport = Transport(core, network=network, limits=limits, trace=trace)
+    endpoint = Endpoint(
+        core, transport, tokens=tokens, limits=limits, user=user, user_agent=user_agent, proxy=proxy, grace=grace
+    )
+    transport.deliver = endpoint._deliver
+    async with open_quiet_nursery() as nursery:
+        await nursery.start(transport.run)
+        try:
+            for url in urls:
+                await transport.listen(url)
+            yield endpoint
+        finally:
+            with trio.CancelScope(shield=True):
+                await endpoint._close()
+                await transport.aclose()

@@ -1,0 +1,283 @@
+"""Typed events: what happened, as a class to match on.
+
+An event that carries a request which wants an answer has `respond`; answering it twice is a `LocalProtocolError`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+import attrs
+
+from ..message import Address, LocalProtocolError, Request, Response
+from ..transactions import ServerTransaction
+
+if TYPE_CHECKING:
+    from ._call import Call, IncomingCall
+    from ._endpoint import Endpoint
+    from ._fork import Leg
+
+__all__ = [
+    "AckReceived",
+    "Answered",
+    "ByeReceived",
+    "CallLost",
+    "CancelReceived",
+    "Event",
+    "Failed",
+    "InfoReceived",
+    "InviteReceived",
+    "MessageReceived",
+    "NotifyReceived",
+    "OptionsReceived",
+    "Progress",
+    "Registered",
+    "RegistrationLost",
+    "ReinviteReceived",
+    "RequestReceived",
+    "RegisterReceived",
+    "Ringing",
+    "Trying",
+    "UpdateReceived",
+]
+
+
+class Event:
+    """Base of all events."""
+
+    __slots__ = ()
+
+
+@attrs.frozen(eq=False)
+class InviteReceived(Event):
+    """Somebody calls; answer, reject or ignore `call`.
+
+    What was not answered when its block is left, is answered 480.
+    """
+
+    call: IncomingCall
+
+    @property
+    def request(self) -> Request:
+        """The INVITE."""
+        return self.call.request
+
+    @property
+    def offer(self) -> bytes | None:
+        """The caller's SDP, or None where we are to make the offer (:rfc:`3261#section-13.2.1`)."""
+        return self.call.offer
+
+
+@attrs.define(eq=False)
+class RequestReceived(Event):
+    """A request came that has no class of its own, or whose class is below."""
+
+    request: Request
+    _endpoint: Endpoint = attrs.field(repr=False)
+    _transaction: ServerTransaction = attrs.field(repr=False)
+    call: Call | None = None
+    _is_answered: bool = attrs.field(default=False, init=False, repr=False)
+
+    success: ClassVar[int] = 200
+    "What `accept` answers."
+
+    @property
+    def method(self) -> str:
+        """The request's method."""
+        return self.request.method
+
+    @property
+    def body(self) -> bytes:
+        """The request's body."""
+        return self.request.body
+
+    async def respond(
+        self,
+        code: int,
+        phrase: str | None = None,
+        *,
+        body: bytes = b"",
+        content_type: str | None = None,
+        headers: Iterable[tuple[str, str]] = (),
+    ) -> None:
+        """Answer the request.
+
+        :param headers: names and values of further header fields.
+        :raises LocalProtocolError: it has been answered, or the peer gave up waiting.
+        """
+        if self._is_answered:
+            raise LocalProtocolError(f"this {self.method} has been answered; answer each request once")
+        self._endpoint._respond(  # noqa: SLF001  (one package: events are the endpoint's own hand)
+            self._transaction, code, phrase=phrase, body=body, content_type=content_type, headers=headers
+        )
+        self._is_answered = code >= 200
+        await self._endpoint._step()  # noqa: SLF001
+
+
+class OptionsReceived(RequestReceived):
+    """Somebody asks what we can do (:rfc:`3261#section-11.2`)."""
+
+
+class MessageReceived(RequestReceived):
+    """An instant message came (:rfc:`3428`)."""
+
+    @property
+    def text(self) -> str:
+        """The message's text; undecodable bytes are replaced."""
+        return self.request.body.decode("utf-8", "replace")
+
+
+class RegisterReceived(RequestReceived):
+    """Somebody registers with us, or asks for the bindings (:rfc:`3261#section-10.3`)."""
+
+    @property
+    def aor(self) -> str:
+        """The address-of-record to be registered."""
+        return str(self.request.to_address.uri.aor())
+
+    @property
+    def contacts(self) -> list[Address]:
+        """The bindings asked for; empty for a query."""
+        return self.request.contact
+
+    @property
+    def removes_all(self) -> bool:
+        """Whether all bindings are to be removed: ``Contact: *``."""
+        return self.request.contact_is_star
+
+    @property
+    def expires(self) -> int | None:
+        """The Expires header field in seconds; a contact's own ``expires`` comes before it."""
+        return self.request.expires
+
+    async def accept(self, *, expires: int | None = None) -> None:
+        """Answer 200 with the contacts asked for.
+
+        :param expires: the seconds granted to each; by default what each asked for, or 3600.
+        """
+        headers: list[tuple[str, str]] = []
+        for contact in self.contacts:
+            asked = contact.parameters.get("expires") or self.expires
+            granted = int(asked) if asked is not None else 3600
+            if expires is not None:
+                granted = min(granted, expires)
+            if granted:
+                parameters = contact.parameters.without("expires").replace(expires=str(granted))
+                headers.append(("Contact", str(contact.replace(parameters=parameters))))
+        await self.respond(200, headers=headers)
+
+
+class InfoReceived(RequestReceived):
+    """Application data came in a call (:rfc:`6086`)."""
+
+
+class NotifyReceived(RequestReceived):
+    """A notification came (:rfc:`6665`)."""
+
+
+class UpdateReceived(RequestReceived):
+    """The peer changes its session parameters before or during a call (:rfc:`3311`)."""
+
+
+class ReinviteReceived(RequestReceived):
+    """The peer changes the session of a call (:rfc:`3261#section-14.2`)."""
+
+    @property
+    def offer(self) -> bytes | None:
+        """The peer's new SDP, or None where we are to make the offer."""
+        return self.request.body or None
+
+    async def answer(self, sdp: bytes) -> None:
+        """Accept with 200 and our SDP."""
+        await self.respond(200, body=sdp, content_type="application/sdp")
+
+
+@attrs.frozen(eq=False)
+class AckReceived(Event):
+    """The caller has our 2xx: the call stands."""
+
+    request: Request
+
+    @property
+    def body(self) -> bytes:
+        """The answer, where the offer was ours."""
+        return self.request.body
+
+
+@attrs.frozen(eq=False)
+class ByeReceived(Event):
+    """The peer hung up; the stack has answered."""
+
+    request: Request
+
+
+@attrs.frozen(eq=False)
+class CancelReceived(Event):
+    """The caller gave up before our answer; the stack has answered (:rfc:`3261#section-9.2`)."""
+
+    request: Request
+
+
+@attrs.frozen(eq=False)
+class CallLost(Event):
+    """The call ended with no BYE from the peer."""
+
+    cause: Literal["timeout", "transport", "unacknowledged", "rejected"]
+    response: Response | None = None
+
+
+@attrs.frozen(eq=False)
+class Trying(Event):
+    """The next hop has our INVITE: a 100 came."""
+
+    response: Response
+
+
+@attrs.frozen(eq=False)
+class Progress(Event):
+    """A 101 to 199 came that is not 180; `leg` is the early dialog it belongs to, if any."""
+
+    response: Response
+    leg: Leg | None
+
+
+@attrs.frozen(eq=False)
+class Ringing(Event):
+    """A 180 came; `leg` is the early dialog it belongs to, if any."""
+
+    response: Response
+    leg: Leg | None
+
+
+@attrs.frozen(eq=False)
+class Answered(Event):
+    """A 2xx came: `call` stands."""
+
+    response: Response
+    leg: Leg
+    call: Call
+
+
+@attrs.frozen(eq=False)
+class Failed(Event):
+    """The INVITE came to nothing: `error` is what `answered` raises."""
+
+    error: Exception
+    response: Response | None
+
+
+@attrs.frozen(eq=False)
+class Registered(Event):
+    """The registrar has our binding until `expires` seconds from now."""
+
+    response: Response
+    expires: int
+
+
+@attrs.frozen(eq=False)
+class RegistrationLost(Event):
+    """A refresh failed; the stack tries again in `retry_after` seconds."""
+
+    error: Exception
+    retry_after: float

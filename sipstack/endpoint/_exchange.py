@@ -1,0 +1,69 @@
+"""One request of ours that is not an INVITE, from its first attempt to its final response (:rfc:`3261#section-8.1`)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import trio
+
+from ..auth import Authenticator
+from ..dialogs import Outgoing, RequestFailed, ResponseReceived
+from ..message import Request, Response, SipError
+
+if TYPE_CHECKING:
+    from ._endpoint import Endpoint
+
+__all__ = ["Exchange"]
+
+
+class Exchange:
+    """Wait for the final response to a request; answer its challenges on the way.
+
+    :param authenticator: answers 401 and 407, or None to hand them to the user.
+    """
+
+    __slots__ = ("_authenticator", "_done", "_endpoint", "_error", "_request", "_response", "outgoing")
+
+    def __init__(self, endpoint: Endpoint, outgoing: Outgoing, authenticator: Authenticator | None) -> None:
+        self._endpoint = endpoint
+        self._authenticator = authenticator
+        self._request: Request = outgoing.request.copy()
+        self._done = trio.Event()
+        self._response: Response | None = None
+        self._error: SipError | None = None
+        self.outgoing = outgoing
+
+    async def wait(self) -> Response:
+        """Wait for the final response.
+
+        :raises SipError: there was none: `TransactionTimeout`, `TransportError`, `ResolveError` or `CallEnded`.
+        """
+        await self._done.wait()
+        if self._error is not None:
+            raise self._error
+        assert self._response is not None
+        return self._response
+
+    def on_response(self, output: ResponseReceived) -> bool:
+        """Take a response; False when more will follow."""
+        response = output.response
+        if not response.is_final:
+            return False
+        if self._authenticator is not None and response.code in (401, 407):
+            retry = self._endpoint._authorized(self._authenticator, self._request, response)  # noqa: SLF001
+            if retry is not None:
+                self._request = retry
+                self._endpoint._core.resend(self.outgoing, retry.copy())  # noqa: SLF001
+                return False
+        self._response = response
+        self._done.set()
+        return True
+
+    def on_failed(self, output: RequestFailed) -> None:
+        """Take the news that no response will come."""
+        self.fail(self._endpoint._error_of(output.kind, output.detail))  # noqa: SLF001
+
+    def fail(self, error: SipError) -> None:
+        """End the wait with an error."""
+        self._error = error
+        self._done.set()

@@ -1,0 +1,135 @@
+"""A registration that keeps itself alive (:rfc:`3261#section-10.2`)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import trio
+
+from ..auth import Authenticator
+from ..message import Address, CSeq, MalformedMessage, Request, Response, SipError, URI
+from ._errors import RegistrationFailed
+from ._event_queue import EventQueue
+from ._events import Event, Registered, RegistrationLost
+
+if TYPE_CHECKING:
+    from ._endpoint import Endpoint
+
+__all__ = ["Registration"]
+
+_REFRESH_MARGIN = 32.0  # 64*T1: a refresh that gets no answer is given up by then, and the binding still stands
+_FIRST_RETRY, _LAST_RETRY = 2.0, 60.0  # seconds; doubled from one failure to the next
+_INTERVAL_ATTEMPTS = 2  # a registrar that answers 423 to its own Min-Expires is not asked again
+
+
+class Registration:
+    """Hold one binding of an address-of-record to our contact.
+
+    :ivar aor: the address-of-record.
+    :ivar expires: the seconds the registrar granted last.
+    :ivar contacts: all bindings of the address-of-record that the registrar listed last.
+    """
+
+    def __init__(
+        self, endpoint: Endpoint, request: Request, next_hop: str | None, expires: int, authenticator: Authenticator
+    ) -> None:
+        self._endpoint = endpoint
+        self._request = request
+        self._next_hop = next_hop
+        self._wanted = expires
+        self._authenticator = authenticator
+        self._queue: EventQueue[Event] = EventQueue(endpoint.limits.call_queue)
+        self._sequence = 0
+        self._has_binding = False
+        self.aor: URI = request.to_address.uri
+        self.expires = 0
+        self.contacts: list[Address] = []
+        self.response: Response | None = None
+
+    def events(self) -> EventQueue[Event]:
+        """Iterate over `Registered` and `RegistrationLost`."""
+        return self._queue
+
+    async def refresh(self) -> Response:
+        """Register now, and return the 200.
+
+        :raises RegistrationFailed: the registrar refused.
+        :raises SipError: it gave no answer.
+        """
+        for _ in range(_INTERVAL_ATTEMPTS):
+            sent, response = await self._send(self._wanted)
+            minimum = response.min_expires if response.code == 423 else None
+            if minimum is None or minimum <= self._wanted:
+                break
+            self._wanted = minimum
+        if not response.is_success:
+            raise RegistrationFailed(response)
+        self._take(sent, response)
+        return response
+
+    async def _send(self, expires: int) -> tuple[Request, Response]:
+        request = self._request.copy()
+        self._sequence += 1
+        request.cseq = CSeq(self._sequence, "REGISTER")
+        request.expires = expires
+        exchange = self._endpoint._send(request, self._next_hop, self._authenticator)  # noqa: SLF001  (one package)
+        try:
+            response = await exchange.wait()
+        finally:
+            self._sequence = exchange.outgoing.request.cseq.sequence
+        return exchange.outgoing.request, response
+
+    def _take(self, sent: Request, response: Response) -> None:
+        self.response = response
+        self._has_binding = True
+        ours = sent.contact[0].uri if sent.contact else None
+        granted = response.expires if response.expires is not None else self._wanted
+        self.contacts = response.contact
+        for contact in self.contacts:
+            text = contact.parameters.get("expires")
+            if contact.uri == ours and text is not None and text.isascii() and text.isdigit():
+                granted = int(text)
+        self.expires = granted
+        self._queue.put(Registered(response, granted))
+
+    async def _keep(self) -> None:
+        """Refresh before the binding expires, for ever."""
+        retry = _FIRST_RETRY
+        delay = self._until_refresh()
+        while True:
+            await trio.sleep(delay)
+            try:
+                await self.refresh()
+            except SipError as error:
+                delay = max(retry, _retry_after(error))
+                retry = min(retry * 2, _LAST_RETRY)
+                self._queue.put(RegistrationLost(error, delay))
+            else:
+                retry = _FIRST_RETRY
+                delay = self._until_refresh()
+
+    def _until_refresh(self) -> float:
+        return max(self.expires / 2, self.expires - _REFRESH_MARGIN)
+
+    async def _remove(self) -> None:
+        """Remove the binding, if there may be one (:rfc:`3261#section-10.2.2`)."""
+        self._queue.close()
+        if self._has_binding:
+            self._has_binding = False
+            with trio.move_on_after(self._endpoint.grace):
+                try:
+                    await self._send(0)
+                except SipError as error:
+                    self._endpoint._count(f"un-REGISTER failed: {type(error).__name__}")  # noqa: SLF001
+
+
+def _retry_after(error: SipError) -> float:
+    """Return the seconds a refusal asks us to wait (:rfc:`3261#section-20.33`)."""
+    if isinstance(error, RegistrationFailed):
+        try:
+            value = error.response.retry_after
+        except MalformedMessage:
+            return 0.0
+        if value is not None:
+            return float(value.seconds)
+    return 0.0

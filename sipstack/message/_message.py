@@ -1,0 +1,262 @@
+"""Requests and responses (:rfc:`3261#section-7`), sipmessage's classes with a reader and writer fit for the network.
+
+A message from the wire holds its header fields as text; typed values are made when first asked for and kept until the
+field is set. Writing joins the fields as they stand, with the Content-Length the body asks for.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Self
+
+import sipmessage
+
+from ._address import tag_of
+from ._errors import LocalProtocolError
+from ._headers import Field, Headers
+from ._phrases import REASON_PHRASES
+from ._typed import TypedHeaders, validate_typed
+from ._uri import URI
+from ._via import Via
+
+__all__ = ["Message", "Request", "Response"]
+
+_TOKEN = re.compile(r"[A-Za-z0-9\-.!%*_+`'~]+")
+_COPIED_INTO_RESPONSE = frozenset(["Via", "From", "To", "Call-ID", "CSeq"])
+
+
+class Message(TypedHeaders, sipmessage.Message):
+    """What requests and responses have in common: header fields and a body."""
+
+    headers: Headers
+    body: bytes
+
+    def _first_line(self) -> str:
+        raise AssertionError("a message is a Request or a Response")
+
+    @property
+    def call_id(self) -> str:
+        """The Call-ID (:rfc:`3261#section-20.8`)."""
+        return self.headers._values()["Call-ID"][0]  # noqa: SLF001  (one package, and every message is asked for it)
+
+    @call_id.setter
+    def call_id(self, value: str) -> None:
+        self.headers.set("Call-ID", value)
+
+    @property
+    def from_tag(self) -> str | None:
+        """The tag of From, None where it has none (:rfc:`3261#section-19.3`)."""
+        return self._tag("From")
+
+    @property
+    def to_tag(self) -> str | None:
+        """The tag of To, None where it has none: outside of a dialog (:rfc:`3261#section-19.3`)."""
+        return self._tag("To")
+
+    def _tag(self, name: str) -> str | None:
+        typed = self.headers.typed
+        key = name + ".part"
+        try:
+            return typed[key]  # type: ignore[return-value]  # so it was put there
+        except KeyError:
+            value = self.headers.get(name)
+            tag = typed[key] = None if value is None else tag_of(value)
+            return tag
+
+    @property
+    def top_via(self) -> Via:
+        """The first Via value: whom a response goes to next (:rfc:`3261#section-18.2.2`)."""
+        typed = self.headers.typed
+        via = typed.get("Via.part")
+        if via is None:
+            via = typed["Via.part"] = self.via[0]
+        assert isinstance(via, Via)
+        return via
+
+    def replace_top_via(self, via: Via) -> None:
+        """Put another value in the place of the first Via value, the others as they came."""
+        fields = self.headers.fields
+        place = next(place for place, field in enumerate(fields) if field[0] == "Via")
+        value = fields[place][1]
+        text = str(via)
+        if "," in value:
+            text = ", ".join([text, *(str(other) for other in Via.parse_many(value)[1:])])
+        fields[place] = ("Via", text, f"Via: {text}")
+        self.headers._changed("Via")  # noqa: SLF001
+        self.headers.typed["Via.part"] = via
+
+    def copy(self) -> Self:
+        """Return a message with fields of its own, equal to this one."""
+        new = self.__class__.__new__(self.__class__)
+        new.__dict__.update(self.__dict__)
+        new.headers = Headers()
+        new.headers.fields = self.headers.fields.copy()
+        new.headers.typed = self.headers.typed.copy()
+        return new
+
+    def validate(self) -> None:
+        """Read every typed header field that is there.
+
+        :raises MalformedMessage: at the first that is wrong.
+        """
+        validate_typed(self)
+
+    def serialise(self) -> bytes:
+        """Return the message as it goes on the wire, with the right Content-Length."""
+        body = self.body
+        length = str(len(body))
+        lines = [self._first_line()]
+        found = False
+        for key, value, raw in self.headers.fields:
+            if key == "Content-Length":
+                if found:
+                    continue
+                found = True
+                lines.append(raw if value == length else f"Content-Length: {length}")
+            else:
+                lines.append(raw)
+        if not found:
+            lines.append("Content-Length: " + length)
+        lines.append("\r\n")
+        return "\r\n".join(lines).encode("utf-8", "surrogateescape") + body
+
+    __bytes__ = serialise
+
+    def __eq__(self, other: object) -> bool:
+        if other.__class__ is not self.__class__:
+            return NotImplemented
+        assert isinstance(other, Message)
+        return (
+            self._first_line() == other._first_line() and self.headers == other.headers and self.body == other.body
+        )
+
+    __hash__ = None  # type: ignore[assignment]  # mutable: equal today, different tomorrow
+
+    def __str__(self) -> str:
+        return self.serialise().decode("utf-8", "backslashreplace")
+
+
+def _add_fields(headers: Headers, fields: Iterable[tuple[str, str]]) -> None:
+    for name, value in fields:
+        headers.add(name, value)
+
+
+class Request(Message, sipmessage.Request):
+    """Hold a request (:rfc:`3261#section-7.1`).
+
+    :param method: a token; case counts.
+    :param uri: the Request-URI, as a value or as text.
+    :param headers: names and values of fields to start with.
+    :raises LocalProtocolError: the method is no token, or a field is not fit to be sent.
+    """
+
+    def __init__(
+        self, method: str, uri: sipmessage.URI | str, body: bytes = b"", headers: Iterable[tuple[str, str]] = ()
+    ) -> None:
+        if _TOKEN.fullmatch(method) is None:
+            raise LocalProtocolError(f"{method!r} is not a method: use letters, digits and -.!%*_+`'~ only")
+        self.method = method
+        self.uri = URI.parse(str(uri)) if not isinstance(uri, URI) else uri
+        self.body = body
+        self.headers = Headers()
+        _add_fields(self.headers, headers)
+
+    uri: URI
+
+    @staticmethod
+    def _of_wire(method: str, uri: URI, headers: Headers) -> Request:
+        """Make a request of parts the parser has checked."""
+        request = Request.__new__(Request)
+        request.method = method
+        request.uri = uri
+        request.body = b""
+        request.headers = headers
+        return request
+
+    def _first_line(self) -> str:
+        return f"{self.method} {self.uri} SIP/2.0"
+
+    def create_response(self, code: int, phrase: str | None = None, *, to_tag: str | None = None) -> Response:
+        """Make a response with the fields every response copies (:rfc:`3261#section-8.2.6.2`).
+
+        :param to_tag: our tag, put on To unless it has one already, or the code is 100.
+        """
+        response = Response(code, phrase)
+        fields: list[Field] = [field for field in self.headers.fields if field[0] in _COPIED_INTO_RESPONSE]
+        if code == 100:
+            # 8.2.6.1: a Timestamp is carried back in the 100, so that the client can measure the way.
+            fields += [field for field in self.headers.fields if field[0] == "Timestamp"]
+        elif to_tag is not None and self.to_tag is None:
+            for place, (key, value, raw) in enumerate(fields):
+                if key == "To":
+                    tag = f";tag={to_tag}"
+                    fields[place] = ("To", value + tag, raw.rstrip(" \t") + tag)
+                    break
+        response.headers.fields = fields
+        # The values are the request's own: what was read once need not be read again.
+        typed = self.headers.typed
+        response.headers.typed = {
+            name: typed[name] for name in ("Via", "Via.part", "CSeq", "From", "From.part") if name in typed
+        }
+        return response
+
+    def __repr__(self) -> str:
+        return f"<Request {self.method} {self.uri}>"
+
+
+class Response(Message, sipmessage.Response):
+    """Hold a response (:rfc:`3261#section-7.2`).
+
+    :param code: 100 to 699.
+    :param phrase: by default the standard phrase of the code.
+    :param headers: names and values of fields to start with.
+    :raises LocalProtocolError: the code is out of range, or the phrase or a field is not fit to be sent.
+    """
+
+    def __init__(
+        self, code: int, phrase: str | None = None, body: bytes = b"", headers: Iterable[tuple[str, str]] = ()
+    ) -> None:
+        if not 100 <= code <= 699:
+            raise LocalProtocolError(f"{code} is not a status code: use 100 to 699")
+        if phrase is None:
+            phrase = REASON_PHRASES.get(code, "")
+        elif "\r" in phrase or "\n" in phrase or "\0" in phrase:
+            raise LocalProtocolError(f"the reason phrase holds CR, LF or NUL: {phrase!r}; remove them")
+        self.code = code
+        self.phrase = phrase
+        self.body = body
+        self.headers = Headers()
+        if headers:
+            _add_fields(self.headers, headers)
+
+    @staticmethod
+    def _of_wire(code: int, phrase: str, headers: Headers) -> Response:
+        """Make a response of parts the parser has checked."""
+        response = Response.__new__(Response)
+        response.code = code
+        response.phrase = phrase
+        response.body = b""
+        response.headers = headers
+        return response
+
+    def _first_line(self) -> str:
+        return f"SIP/2.0 {self.code} {self.phrase}"
+
+    @property
+    def is_provisional(self) -> bool:
+        """Whether more responses follow: 1xx."""
+        return self.code < 200
+
+    @property
+    def is_final(self) -> bool:
+        """Whether this ends the transaction: 2xx to 6xx."""
+        return self.code >= 200
+
+    @property
+    def is_success(self) -> bool:
+        """Whether the request was accepted: 2xx."""
+        return 200 <= self.code < 300
+
+    def __repr__(self) -> str:
+        return f"<Response {self.code} {self.phrase}>"

@@ -1,0 +1,226 @@
+"""Reading one message from the network (:rfc:`3261#section-7`, :rfc:`3261#section-25.1`).
+
+One pass over the bytes: framing, start line, folds, names, and the few header fields without which no message can be
+matched or answered. All others are read when they are asked for. Nothing here takes more than linear time, and nothing
+but `MalformedMessage` comes out of it.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NoReturn
+
+from ._address import tag_of
+from ._cseq import CSeq
+from ._errors import MalformedMessage
+from ._headers import Field, Headers, key_of
+from ._limits import DEFAULT_LIMITS, Limits
+from ._message import Request, Response
+from ._uri import URI
+from ._via import Via
+
+__all__ = ["content_length_untrusted", "parse_head_untrusted", "parse_message"]
+
+_METHOD = re.compile(r"[A-Za-z0-9\-.!%*_+`'~]+")
+_VERSION = re.compile(r"SIP/[0-9]+\.[0-9]+", re.IGNORECASE)
+_STATUS = re.compile(r"SIP/2\.0 ([1-6][0-9][0-9])(?: (.*))?", re.IGNORECASE | re.DOTALL)
+_OTHER_STATUS = re.compile(r"SIP/[0-9.]+ [0-9]", re.IGNORECASE)
+_DIGITS = re.compile(r"[0-9]{1,10}")
+_BAD_NUL = re.compile(r"(?<!\\)\0")
+
+_ONCE = ("From", "To", "Call-ID", "CSeq")
+
+
+def _fail(reason: str, status_hint: int, partial: Request | Response | None) -> NoReturn:
+    raise MalformedMessage(reason, status_hint, partial)
+
+
+def _unfold(lines: list[str]) -> list[str]:
+    """Join each folded line to the one it continues, with its line break still in it."""
+    joined: list[str] = []
+    for line in lines:
+        if line[:1] in (" ", "\t") and joined:
+            joined[-1] += "\r\n" + line
+        else:
+            joined.append(line)
+    return joined
+
+
+_FOLD = re.compile(r"[ \t]*\r\n[ \t]+")
+
+
+def _start_line(line: str, headers: Headers) -> Request | Response:
+    status = _STATUS.fullmatch(line)
+    if status is not None:
+        return Response._of_wire(int(status[1]), status[2] or "", headers)  # noqa: SLF001  (the parser's own door)
+    if _OTHER_STATUS.match(line):
+        raise MalformedMessage(f"the status line is wrong: {line[:60]!r}")
+    method, _, rest = line.partition(" ")
+    target, _, version = rest.rpartition(" ")
+    if _METHOD.fullmatch(method) is None or not target:
+        raise MalformedMessage("the request line is not: method, one space, Request-URI, one space, SIP/2.0")
+    if version != "SIP/2.0" and version.upper() != "SIP/2.0":
+        placeholder = Request._of_wire(method, _UNREADABLE, headers)  # noqa: SLF001
+        if _VERSION.fullmatch(version):
+            _fail(f"Version {version} Not Supported", 505, placeholder)
+        _fail("the request line does not end with SIP/2.0", 400, placeholder)
+    try:
+        uri = URI.parse(target)
+    except ValueError as error:
+        _fail(f"Request-URI: {error}", 400, Request._of_wire(method, _UNREADABLE, headers))  # noqa: SLF001
+    request = Request._of_wire(method, uri, headers)  # noqa: SLF001
+    if uri.headers:
+        # 19.1.1, table 1: not in a Request-URI. What they ask for must reach nobody.
+        _fail("Request-URI must not carry header fields", 400, request)
+    return request
+
+
+_UNREADABLE = URI("sip", "invalid.invalid")
+"Stands for the Request-URI of a request whose own cannot be read, in what is only good for a 4xx."
+
+
+def parse_head_untrusted(head: bytes, limits: Limits) -> Request | Response:
+    """Read the start line and header fields, without the blank line; the body stays empty.
+
+    :raises MalformedMessage: with the partial message where there is one.
+    """
+    text = head.decode("utf-8", "surrogateescape")
+    lines = text.split("\r\n")
+    breaks = len(lines) - 1
+    headers = Headers()
+    if text.count("\n") != breaks or text.count("\r") != breaks:
+        raise MalformedMessage("a line ends with CR or LF alone; SIP's lines end with CRLF")
+    folded = "\r\n " in text or "\r\n\t" in text
+    # The start line comes first, but its error is raised last: with all fields there, it can be answered.
+    fault: MalformedMessage | None = None
+    try:
+        message: Request | Response | None = _start_line(lines[0], headers)
+    except MalformedMessage as error:
+        fault, message = error, error.partial
+    if folded:
+        if lines[1][:1] in (" ", "\t"):
+            raise MalformedMessage("the start line is folded")
+        lines = _unfold(lines)
+    if len(lines) - 1 > limits.header_count:
+        _fail(f"more than {limits.header_count} header fields", 513, None)
+    fields = headers.fields
+    for line in lines[1:]:
+        name, colon, value = line.partition(":")
+        key = key_of(name) or key_of(name.rstrip(" \t"))
+        if key is None or not colon:
+            fault = fault or MalformedMessage(f"not a header field: {line[:60]!r}", 400, message)
+            continue
+        value = value.strip(" \t")
+        if folded and "\r\n" in value:
+            value = _FOLD.sub(" ", value).strip(" \t")
+        fields.append((key, value, line))
+    if "\0" in text and _BAD_NUL.search(text):
+        fault = fault or MalformedMessage("a header field holds NUL", 400, message)
+    if fault is not None:
+        raise fault
+    assert message is not None
+    return message
+
+
+def content_length_untrusted(message: Request | Response) -> int | None:
+    """Return the Content-Length, or None where there is none.
+
+    :raises MalformedMessage: it is no number, or stands there more than once.
+    """
+    values = message.headers._values().get("Content-Length")  # noqa: SLF001  (one package)
+    if values is None:
+        return None
+    if len(values) > 1:
+        raise MalformedMessage("more than one Content-Length", 400, message)
+    if _DIGITS.fullmatch(values[0]) is None:
+        raise MalformedMessage(f"Content-Length is not a length: {values[0][:20]!r}", 400, message)
+    return int(values[0])
+
+
+def check_untrusted(message: Request | Response) -> None:
+    """Read the header fields on which matching and answering rest (:rfc:`3261#section-8.1.1`).
+
+    :raises MalformedMessage: one is missing, stands there twice, or cannot be read.
+    """
+    values = message.headers._values()  # noqa: SLF001  (one package)
+    typed = message.headers.typed
+    for name in _ONCE:
+        found = values.get(name)
+        if found is None:
+            raise MalformedMessage(f"{name} is missing", 400, message)
+        if len(found) > 1:
+            raise MalformedMessage(f"more than one {name}", 400, message)
+    name = "Via"
+    try:
+        vias = values["Via"]
+        if len(vias) == 1 and "," not in vias[0]:
+            typed["Via.part"] = Via.parse(vias[0])
+        elif not message.via:
+            raise MalformedMessage("Via is empty", 400, message)
+        name = "From"
+        typed["From.part"] = tag_of(values["From"][0])
+        name = "To"
+        typed["To.part"] = tag_of(values["To"][0])
+        name = "CSeq"
+        cseq = CSeq.parse(values["CSeq"][0])
+    except KeyError:
+        raise MalformedMessage("Via is missing", 400, message) from None
+    except MalformedMessage as error:
+        if error.partial is not None:
+            raise
+        raise MalformedMessage(f"{name}: {error.reason}", error.status_hint, message) from None
+    typed["CSeq"] = cseq
+    if not values["Call-ID"][0]:
+        raise MalformedMessage("Call-ID is empty", 400, message)
+    if isinstance(message, Request):
+        if cseq.method != message.method:
+            raise MalformedMessage(f"CSeq names {cseq.method}, the request line {message.method}", 400, message)
+        # The ones a user agent core needs in every request: read now, so that their errors get their 400.
+        try:
+            if "Max-Forwards" in values:
+                _ = message.max_forwards
+            if "Contact" in values:
+                _ = message.contact
+            if "Record-Route" in values:
+                _ = message.record_route
+            if "Route" in values:
+                _ = message.route
+        except MalformedMessage as error:
+            raise MalformedMessage(error.reason, error.status_hint, message) from None
+
+
+def parse_message(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Request | Response:
+    """Read the one message of a datagram; octets beyond its Content-Length are dropped (:rfc:`3261#section-18.3`).
+
+    :raises MalformedMessage: with the answer it deserves and as much of the message as could be read.
+    """
+    if len(data) > limits.message_size:
+        raise MalformedMessage(f"longer than {limits.message_size} bytes", 513)
+    start = 0
+    while data.startswith(b"\r\n", start):  # 7.5: blank lines before the start line are ignored
+        start += 2
+    end = data.find(b"\r\n\r\n", start)
+    if end < 0:
+        # No blank line: nothing marks where the header fields end, but what stands there may allow an answer.
+        head = data[start:].removesuffix(b"\r\n")
+        if not head:
+            raise MalformedMessage("empty")
+        partial = parse_head_untrusted(head, limits)
+        raise MalformedMessage("no blank line after the header fields", 400, partial)
+    if end - start > limits.header_section_size:
+        raise MalformedMessage(f"more than {limits.header_section_size} bytes of header fields", 513)
+    message = parse_head_untrusted(data[start:end], limits)
+    body = end + 4
+    length = content_length_untrusted(message)
+    if length is None:
+        message.body = data[body:]
+    elif length > len(data) - body:
+        raise MalformedMessage(
+            f"Content-Length is {length} but {len(data) - body} bytes follow", 400, message
+        )
+    else:
+        message.body = data[body : body + length]
+    if len(message.body) > limits.body_size:
+        raise MalformedMessage(f"more than {limits.body_size} bytes of body", 413, message)
+    check_untrusted(message)
+    return message

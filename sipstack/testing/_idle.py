@@ -1,0 +1,32 @@
+"""Whether anything is left of what has ended."""
+
+# ruff: noqa: S101  (asserting is what it is for)
+
+from __future__ import annotations
+
+from collections.abc import Sized
+from typing import Any
+
+__all__ = ["assert_idle"]
+
+_HELD = ("transactions", "client_transactions", "server_transactions", "dialogs", "usages", "calls", "subscriptions")
+
+
+def assert_idle(endpoint_or_core: Any) -> None:
+    """Assert that an endpoint, or a core, holds no transaction, no dialog and no timer.
+
+    :raises AssertionError: it does; the message says what.
+    """
+    core = getattr(endpoint_or_core, "core", endpoint_or_core)
+    left: list[str] = []
+    for holder in (core, endpoint_or_core, getattr(core, "transactions", None)):
+        for name in _HELD:
+            held = getattr(holder, name, None)
+            if isinstance(held, Sized) and len(held):
+                left.append(f"{len(held)} {name}")
+    deadline = core.next_deadline()
+    if deadline is not None:
+        left.append(f"a timer for {deadline:g}")
+    if core.outputs:
+        left.append(f"outputs nobody took: {list(core.outputs)!r}")
+    assert not left, f"not idle: {'; '.join(left)}"

@@ -1,0 +1,106 @@
+"""The trace: the last so many messages of a run, to be asked, drawn and written out."""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from typing import Protocol
+
+from ._ladder import draw_ladder
+from ._passages import Passage, passages_of
+from ._record import Address, Direction, Record
+
+__all__ = ["Trace", "Writer"]
+
+_QUESTION = re.compile(r"(?P<sender>[^>\s]+)>(?P<receiver>[^>\s]+)(?:\s+(?P<what>\S+))?(?:\s+(?P<cseq>\S+))?")
+
+
+class Writer(Protocol):
+    """Take each record as it is made."""
+
+    def write(self, record: Record, /) -> None:
+        """Write one record."""
+        ...
+
+
+class Trace:
+    """Keep the last messages of a run, and hand each to the writers that subscribed.
+
+    :param maxlen: how many records are kept; older ones are forgotten.
+
+    ``names`` maps addresses, ``(host, port)`` or a host alone, to short names; fill it at any time.
+    """
+
+    def __init__(self, *, maxlen: int = 4_096) -> None:
+        self.records: deque[Record] = deque(maxlen=maxlen)
+        self.names: dict[Address | str, str] = {}
+        self.writers: list[Writer] = []
+        self.failures: list[tuple[Writer, OSError | ValueError]] = []
+        "Writers that were dropped because their file failed them, and how it did."
+        self.start: float | None = None
+        "The time of the first record ever made, forgotten or not: the zero of all relative times."
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    def subscribe(self, writer: Writer) -> None:
+        """Hand every record from now on to a writer.
+
+        A full disk or a closed file must not end the calls that are being traced: a writer that fails is dropped, and
+        ``failures`` tells.
+        """
+        self.writers.append(writer)
+
+    def record(
+        self, time: float, direction: Direction, transport: str, local: Address, remote: Address, data: bytes
+    ) -> None:
+        """Note one message: the bytes of exactly one datagram, or of one message of a stream."""
+        record = Record(time, direction, transport, local, remote, data)
+        if self.start is None:
+            self.start = time
+        self.records.append(record)
+        if self.writers:
+            self._write(record)
+
+    def _write(self, record: Record) -> None:
+        for writer in tuple(self.writers):
+            try:
+                writer.write(record)
+            except (OSError, ValueError) as error:  # a closed file is a ValueError
+                self.writers.remove(writer)
+                self.failures.append((writer, error))
+
+    def passages(self) -> list[Passage]:
+        """List the messages, each once even if both of its ends were recorded."""
+        return passages_of(self.records, self.names)
+
+    def times(self, question: str) -> list[float]:
+        """List when messages were sent, in seconds after the first record, to the microsecond.
+
+        A question is ``"a>b"``, ``"a>b OPTIONS"`` (a request), ``"b>a 200"`` or ``"b>a 200 INVITE"`` (a response, to
+        that method); a party is its short name, or ``host:port``.
+        """
+        asked = _QUESTION.fullmatch(question.strip())
+        if asked is None or (asked["cseq"] and not asked["what"].isdigit()):
+            raise ValueError(f"{question!r} asks for no message; write it like 'a>b OPTIONS' or 'b>a 200 INVITE'.")
+        start = self.start or 0.0
+        return [
+            round(passage.time - start, 6)
+            for passage in self.passages()
+            if passage.sender == asked["sender"]
+            and passage.receiver == asked["receiver"]
+            and _is_what(passage, asked["what"], asked["cseq"])
+        ]
+
+    def ladder(self) -> str:
+        """Draw what is kept as a ladder diagram of at most 100 columns, for up to seven parties."""
+        return draw_ladder(self.passages(), self.start or 0.0)
+
+
+def _is_what(passage: Passage, what: str | None, cseq: str | None) -> bool:
+    summary = passage.record.summary
+    if what is None:
+        return True
+    if what.isdigit():
+        return summary.code == int(what) and (cseq is None or summary.cseq_method == cseq)
+    return summary.method == what

@@ -1,0 +1,142 @@
+"""What both server transactions share (:rfc:`3261#section-17.2`)."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+
+from sipstack.message import Request, Response, Via
+from sipstack.timers import Timer, TimerValues
+
+from ._effects import Deliver, Effect, Ended, Failed, Send, StopTimer
+from ._flow import Flow
+from ._machine import Machine
+from ._state import Input, State
+from ._via import default_port, response_flow
+
+__all__ = ["ServerTransaction"]
+
+_ENDED = Ended()
+_STOP_TRYING = StopTimer(Timer.TRYING)
+
+
+class ServerTransaction(Machine):
+    """Hold one request of a peer until it has had our responses.
+
+    It is made and driven by the layer: ``start()`` once, then ``respond``, ``receive_ack``, ``step``
+    and ``fail`` in any order. Others read it.
+    """
+
+    __slots__ = (
+        "_ack",
+        "_detail",
+        "_interval",
+        "ack_key",
+        "data",
+        "flow",
+        "invite",
+        "is_internal",
+        "key",
+        "merge_key",
+        "request",
+        "response",
+        "response_flow",
+        "values",
+        "via_2543",
+    )
+
+    is_invite: bool
+    request: Request
+    "The request as it came, ``received`` and ``rport`` of its top Via filled in."
+    flow: Flow
+    "The way it came."
+    response_flow: Flow
+    "The way its responses go (:rfc:`3261#section-18.2.2`, :rfc:`3581#section-4`)."
+    state: State
+    key: Hashable
+    "What retransmissions of it are known by (:rfc:`3261#section-17.2.3`)."
+    response: Response | None
+    "The last response sent."
+    data: bytes
+    "The same, as bytes."
+    invite: ServerTransaction | None
+    "The INVITE that this is the CANCEL of."
+
+    def __init__(self, request: Request, flow: Flow, key: Hashable, values: TimerValues) -> None:
+        self.request = request
+        self.flow = flow
+        self.response_flow = response_flow(request.top_via, flow)
+        self.key = key
+        self.values = values
+        self.state = State.TERMINATED
+        self.response = None
+        self.data = b""
+        self.is_internal = False
+        self.invite = None
+        self.via_2543: Via | None = None
+        self.ack_key: Hashable | None = None
+        self.merge_key: Hashable | None = None
+        self._interval = values.t1
+        self._detail = ""
+        self._ack: Request
+
+    def fallback_target(self) -> tuple[str, str, int]:
+        """Return transport, host and port of a new connection for when that of the request is gone.
+
+        :rfc:`3261#section-18.2.2`: the address the request came from, at the port its Via says.
+        """
+        via = self.request.top_via
+        transport = self.flow.transport
+        return transport, self.flow.remote[0], via.port or default_port(transport)
+
+    def respond(self, response: Response) -> list[Effect]:
+        """Send a response of our user's.
+
+        :raises LocalProtocolError: the state, or the request's method, does not allow this response.
+        """
+        raise NotImplementedError
+
+    def receive_ack(self, ack: Request) -> list[Effect]:
+        """Take an ACK that matched; a request other than INVITE has none."""
+        raise NotImplementedError
+
+    def fail(self, detail: str) -> list[Effect]:
+        """Take the news that a response could not be sent."""
+        self._detail = detail
+        return self.step(Input.TRANSPORT_ERROR)
+
+    def _keep(self, response: Response) -> None:
+        # The same response once more, as for the 2xx that is repeated until its ACK comes, goes out as the same bytes.
+        if response is not self.response:
+            self.data = response.serialise()
+            self.response = response
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.request.method} {self.request.call_id} {self.state.value}>"
+
+
+def deliver_request(machine: ServerTransaction, effects: list[Effect]) -> None:
+    effects.append(Deliver(machine.request))
+
+
+def send_response(machine: ServerTransaction, effects: list[Effect]) -> None:
+    # Nothing was sent yet where the INVITE is repeated within 200 ms.
+    if machine.response is not None:
+        effects.append(Send(machine.data, machine.response))
+
+
+def send_trying(machine: ServerTransaction, effects: list[Effect]) -> None:
+    machine.response = response = machine.request.create_response(100)
+    machine.data = data = response.serialise()
+    effects.append(Send(data, response))
+
+
+def stop_trying(_machine: ServerTransaction, effects: list[Effect]) -> None:
+    effects.append(_STOP_TRYING)
+
+
+def fail_transport(machine: ServerTransaction, effects: list[Effect]) -> None:
+    effects.append(Failed("transport", machine._detail))
+
+
+def end(_machine: ServerTransaction, effects: list[Effect]) -> None:
+    effects.append(_ENDED)

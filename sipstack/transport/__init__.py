@@ -1,0 +1,22 @@
+"""Trio at the edge: sockets, connections, and the tasks that drive the core (:rfc:`3261#section-18`)."""
+
+from ._context import Core, Counters, Recorder
+from ._groups import single_exception
+from ._network import DatagramSocket, HostPort, Network, Stream, StreamListener, TrioNetwork
+from ._transport import Transport
+from ._url import ListenURL
+
+__all__ = [
+    "Core",
+    "Counters",
+    "DatagramSocket",
+    "HostPort",
+    "ListenURL",
+    "Network",
+    "Recorder",
+    "Stream",
+    "StreamListener",
+    "Transport",
+    "TrioNetwork",
+    "single_exception",
+]

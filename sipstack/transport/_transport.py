@@ -1,0 +1,357 @@
+"""The driver: sockets and time into the core, what the core says out of it (:rfc:`3261#section-18`)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from ipaddress import ip_address
+from typing import Any, Self
+
+import trio
+
+from sipstack.dialogs import Route
+from sipstack.message import DEFAULT_LIMITS, Limits, Request
+from sipstack.resolver import Resolution, ResolveError, Target, numeric_host
+from sipstack.transactions import Flow, Send, TransportError
+
+from ._acceptor import Acceptor
+from ._context import Context, Core, Counters, Recorder
+from ._datagram import DatagramListener
+from ._groups import single_exception
+from ._network import HostPort, Network
+from ._pool import ConnectionRefused, Pool
+from ._rate import SourceRate
+from ._size import is_too_large_for_udp
+from ._url import ListenURL
+
+__all__ = ["Transport"]
+
+_CHOICES = 16_384
+"Destinations whose best local socket is remembered, where there is more than one."
+
+
+class Transport:
+    """Drive one core over one network.
+
+    ``async with`` it (or ``await nursery.start(transport.run)``), then `listen`. Whoever makes the core say something
+    calls `flush` at once: it sends what is to be sent and hands everything else to ``deliver``, without a checkpoint.
+
+    :param deliver: takes each output that is neither Send nor Route; it must not block, and may call the core.
+    :param trace: is told of every message that crosses a socket.
+    """
+
+    def __init__(
+        self,
+        core: Core,
+        network: Network,
+        *,
+        deliver: Callable[[Any], None],
+        limits: Limits = DEFAULT_LIMITS,
+        trace: Recorder | None = None,
+    ) -> None:
+        self.counters = Counters()
+        self._core = core
+        self._network = network
+        self._deliver = deliver
+        self._limits = limits
+        rate = limits.requests_per_second_per_source
+        self._context = Context(
+            core, limits, self.counters, trace, None if rate is None else SourceRate(rate), self.flush
+        )
+        self._senders: dict[HostPort, DatagramListener] = {}
+        self._listeners: list[DatagramListener | Acceptor] = []
+        self._choices: dict[tuple[str, str], DatagramListener | Acceptor | None] = {}
+        self._routing = 0
+        self._is_flushing = False
+        self._alarm = trio.CancelScope()
+        self._armed_for = math.inf
+        self._closing = trio.Event()
+        self._nursery: trio.Nursery
+        self._pool: Pool
+        self._manager: Any = None
+
+    # Being run
+
+    async def __aenter__(self) -> Self:
+        self._manager = trio.open_nursery(strict_exception_groups=True)
+        self._nursery = await self._manager.__aenter__()
+        self._pool = Pool(
+            self._network,
+            self._context,
+            self._nursery,
+            listener_for=self._listener_for,
+            look_up_for=self._send_to_fallback,
+        )
+        self._nursery.start_soon(self._keep_time)
+        self._nursery.start_soon(self._pool.serve)
+        return self
+
+    async def __aexit__(self, *exc_info: Any) -> bool:
+        self.close()
+        self._nursery.cancel_scope.cancel()
+        try:
+            return bool(await self._manager.__aexit__(*exc_info))
+        except BaseExceptionGroup as group:
+            # One thing went wrong: that is what the block raises, not a group of one.
+            single = single_exception(group)
+            if single is None:
+                raise
+            raise single from single.__cause__
+
+    async def run(self, *, task_status: trio.TaskStatus[Self] = trio.TASK_STATUS_IGNORED) -> None:
+        """Work until closed or cancelled."""
+        async with self:
+            task_status.started(self)
+            await self._closing.wait()
+
+    async def listen(self, url: str | ListenURL) -> ListenURL:
+        """Listen at a place; return it with the address and port that it got.
+
+        :raises LocalProtocolError: the URL is none.
+        :raises TransportError: the place cannot be had.
+        """
+        place = ListenURL.parse(url) if isinstance(url, str) else url
+        listener: DatagramListener | Acceptor
+        try:
+            host = numeric_host(place.host) or (await self._network.resolve(place.host))[0]
+            if place.transport == "UDP":
+                socket = await self._network.open_datagram(host, place.port)
+                listener = DatagramListener(socket, self._network, self._context, self._senders)
+            else:
+                listener = Acceptor(await self._network.listen_stream(host, place.port), self._context, self._pool)
+        except OSError as error:
+            raise TransportError(f"Cannot listen at {place}: {error.strerror or error}.") from error
+        self._listeners.append(listener)
+        self._choices.clear()
+        self._nursery.start_soon(listener.serve)
+        return _url_of(listener)
+
+    @property
+    def urls(self) -> list[ListenURL]:
+        """Return where this transport listens, in the order it was told to."""
+        return [_url_of(listener) for listener in self._listeners]
+
+    async def aclose(self, grace: float = 1.0) -> None:
+        """Stop listening, let connections write what they hold for so many seconds, and close everything."""
+        for listener in self._listeners:
+            if isinstance(listener, Acceptor):
+                listener.close()
+        with trio.CancelScope(shield=True):
+            await self._pool.aclose(grace)
+        self.close()
+
+    def close(self) -> None:
+        """Close all sockets now; `run` ends."""
+        for listener in self._listeners:
+            listener.close()
+        self._listeners.clear()
+        self._senders.clear()
+        self._choices.clear()
+        self._pool.abandon()
+        self._closing.set()
+
+    # Time
+
+    async def _keep_time(self) -> None:
+        while True:
+            deadline = self._core.next_deadline()
+            self._armed_for = math.inf if deadline is None else deadline
+            self._alarm = trio.CancelScope(deadline=self._armed_for)
+            with self._alarm:
+                await trio.sleep_forever()
+            self._core.expire(trio.current_time())
+            self.flush()
+            # A core whose deadline never gets past now would take the whole loop: others get their turn.
+            await trio.lowlevel.checkpoint()
+
+    # Out
+
+    def flush(self) -> None:
+        """Empty the core's outputs: send, route or deliver each, in order; then see to the next deadline."""
+        if self._is_flushing:  # from within `deliver` or a failed send: the loop that is on takes what came
+            return
+        self._is_flushing = True
+        outputs = self._core.outputs
+        try:
+            while outputs:
+                output = outputs.popleft()
+                kind = type(output)
+                if kind is Send:
+                    self._send(output)
+                elif kind is Route:
+                    self._route(output.outgoing)
+                else:
+                    self._deliver(output)
+        finally:
+            self._is_flushing = False
+        deadline = self._core.next_deadline()
+        if deadline is not None and deadline < self._armed_for:
+            # Moves the alarm of a sleeping task; a later deadline leaves it, to be found when it fires.
+            self._armed_for = self._alarm.deadline = deadline
+
+    def _send(self, output: Send) -> None:
+        flow = output.flow
+        if flow.transport == "UDP":
+            listener = self._senders.get(flow.local)
+            if listener is None:
+                self._context.send_failed(output, "the socket is closed")
+            else:
+                listener.send(output)
+        elif self._closing.is_set():
+            self._context.send_failed(output, "the transport is closed")
+        else:
+            self._pool.send(output)
+
+    def _send_to_fallback(self, output: Send, place: tuple[str, str, int]) -> None:
+        transport, host, port = place
+        if transport != "TCP":
+            self._context.send_failed(output, f"the connection is closed, and no {transport} connection can be opened")
+        elif (address := numeric_host(host)) is not None:
+            self._pool.send_to(output, (transport, (address, port)))
+        elif self._begin_routing():
+            self._nursery.start_soon(self._look_up_fallback, output, transport, host, port)
+        else:
+            self._context.send_failed(output, "too many names are being looked up")
+
+    async def _look_up_fallback(self, output: Send, transport: str, host: str, port: int) -> None:
+        try:
+            address = await self._look_up(host)
+        except ResolveError as error:
+            self._context.send_failed(output, str(error))
+        else:
+            self._pool.send_to(output, (transport, (address[0], port)))
+        finally:
+            self._routing -= 1
+        self.flush()
+
+    # Routes
+
+    def _route(self, outgoing: Any) -> None:
+        core = self._core
+        has_udp = any(listener.transport == "UDP" for listener in self._listeners)
+        try:
+            resolution = Resolution(outgoing.next_hop, transports=("UDP", "TCP") if has_udp else ("TCP",))
+            flow = self._hinted_flow(outgoing, resolution)
+            if flow is None and resolution.targets:
+                flow = self._flow_at_hand(outgoing.request, resolution.targets[0])
+        except (ResolveError, TransportError) as error:
+            core.unroutable(outgoing, str(error), trio.current_time())
+            return
+        if flow is not None:
+            core.routed(outgoing, flow, trio.current_time())
+        elif self._begin_routing():
+            self._nursery.start_soon(self._route_in_time, outgoing, resolution)
+        else:
+            core.unroutable(outgoing, "too many requests wait for a name or a connection", trio.current_time())
+
+    def _begin_routing(self) -> bool:
+        if self._closing.is_set():
+            return False
+        if self._routing >= self._limits.resolutions:
+            self.counters.routes_shed += 1
+            return False
+        self._routing += 1
+        return True
+
+    def _hinted_flow(self, outgoing: Any, resolution: Resolution) -> Flow | None:
+        """Return the connection that a dialog was last reached by: behind a NAT, the only way to that peer."""
+        hint: Flow | None = getattr(outgoing, "flow_hint", None)
+        if hint is None or not hint.connection or hint.transport != resolution.transport:
+            return None
+        connection = self._pool.get(hint.connection)
+        return None if connection is None else connection.flow
+
+    def _flow_at_hand(self, request: Request, target: Target) -> Flow | None:
+        """Return the flow to a numeric target, or None if a connection must be opened first.
+
+        :raises TransportError: it cannot be sent to.
+        """
+        remote = (target.host, target.port)
+        if target.transport == "UDP" and not self._goes_by_tcp(request, target):
+            return self._datagram_flow(remote)
+        connection = self._pool.find("TCP", remote)
+        return None if connection is None else connection.flow
+
+    @staticmethod
+    def _goes_by_tcp(request: Request, target: Target) -> bool:
+        # The size rule overrides even a transport=udp: it is a MUST, the parameter a SHOULD (RFC 3263, 4.1).
+        return is_too_large_for_udp(request) and not ip_address(target.host).is_multicast
+
+    def _datagram_flow(self, remote: HostPort) -> Flow:
+        listener = self._listener_for("UDP", remote[0])
+        if not isinstance(listener, DatagramListener):
+            family = "IPv6" if ":" in remote[0] else "IPv4"
+            raise TransportError(f"no UDP socket for {family} is open; listen at one to send to {remote[0]}")
+        try:
+            return listener.flow_to(remote)
+        except OSError as error:
+            raise TransportError(f"no way leads to {remote[0]}: {error.strerror or error}") from error
+
+    async def _route_in_time(self, outgoing: Any, resolution: Resolution) -> None:
+        try:
+            flow = await self._find_flow(outgoing.request, resolution)
+        except (ResolveError, TransportError) as error:
+            self._core.unroutable(outgoing, str(error), trio.current_time())
+        else:
+            self._core.routed(outgoing, flow, trio.current_time())
+        finally:
+            self._routing -= 1
+        self.flush()
+
+    async def _find_flow(self, request: Request, resolution: Resolution) -> Flow:
+        while (query := resolution.next_query()) is not None:
+            resolution.feed(await self._look_up(query.name))
+        failure = TransportError("the name has no address")
+        for target in resolution.targets:
+            try:
+                return await self._flow_to(request, target)
+            except TransportError as error:
+                failure = error
+        raise failure
+
+    async def _flow_to(self, request: Request, target: Target) -> Flow:
+        remote = (target.host, target.port)
+        if target.transport != "UDP":
+            return (await self._pool.connect("TCP", remote)).flow
+        datagram_flow = self._datagram_flow(remote)
+        if not self._goes_by_tcp(request, target):
+            return datagram_flow
+        try:
+            return (await self._pool.connect("TCP", remote)).flow
+        except ConnectionRefused:  # a peer from before RFC 3261
+            return datagram_flow
+
+    async def _look_up(self, host: str) -> list[str]:
+        with trio.move_on_after(self._limits.connect_seconds):
+            try:
+                addresses = await self._network.resolve(host)
+            except OSError as error:
+                raise ResolveError(f"The name {host} has no address: {error.strerror or error}.") from error
+            return addresses
+        raise ResolveError(f"Looking up {host} took more than {self._limits.connect_seconds:g} seconds.")
+
+    def _listener_for(self, transport: str, host: str) -> DatagramListener | Acceptor | None:
+        """Choose the socket to send from: one whose address packets to the host leave from, where there is a choice."""
+        try:
+            return self._choices[transport, host]
+        except KeyError:
+            pass
+        is_ipv6 = ":" in host
+        fitting = [
+            each for each in self._listeners if each.transport == transport and (":" in each.address[0]) == is_ipv6
+        ]
+        chosen = fitting[0] if fitting else None
+        if len(fitting) > 1:
+            try:
+                local_host = self._network.local_host_towards(host)
+            except OSError:  # whichever is chosen will say so
+                local_host = ""
+            chosen = min(fitting, key=lambda each: (each.address[0] != local_host, not each.is_wildcard))
+        if len(self._choices) >= _CHOICES:
+            self._choices.clear()
+        self._choices[transport, host] = chosen
+        return chosen
+
+
+def _url_of(listener: DatagramListener | Acceptor) -> ListenURL:
+    return ListenURL(listener.transport.lower(), *listener.address)

@@ -1,0 +1,133 @@
+"""Commands as processes of their own, with bounded waits and no process left behind."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import queue
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from typing import IO, Any
+
+import pytest
+
+_PATIENCE = 30.0
+"Seconds; far more than anything here takes, and less than a job that hangs."
+
+
+class Running:
+    """A ``sipstack`` command that runs."""
+
+    def __init__(self, *arguments: str) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "sipstack", *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            encoding="utf-8",
+        )
+        self._queues: dict[str, queue.SimpleQueue[str | None]] = {}
+        self._threads: list[threading.Thread] = []
+        for name, stream in (("stdout", self.process.stdout), ("stderr", self.process.stderr)):
+            assert stream is not None
+            self._queues[name] = queue.SimpleQueue()
+            thread = threading.Thread(target=self._read, args=(stream, self._queues[name]))
+            thread.start()
+            self._threads.append(thread)
+
+    @staticmethod
+    def _read(stream: IO[str], lines: queue.SimpleQueue[str | None]) -> None:
+        with stream:
+            for line in stream:
+                lines.put(line.rstrip("\n"))
+        lines.put(None)
+
+    def expect(self, pattern: str, *, stream: str = "stdout") -> re.Match[str]:
+        """Read lines until one matches."""
+        seen = []
+        while (line := self._queues[stream].get(timeout=_PATIENCE)) is not None:
+            seen.append(line)
+            if match := re.search(pattern, line):
+                return match
+        raise AssertionError(f"no line matches {pattern!r} in {seen}")
+
+    def expect_event(self, name: str) -> dict[str, Any]:
+        """Read JSON lines until the event comes."""
+        seen = []
+        while (line := self._queues["stdout"].get(timeout=_PATIENCE)) is not None:
+            event = json.loads(line)
+            seen.append(event)
+            if event["event"] == name:
+                return dict(event)
+        raise AssertionError(f"no event {name!r} in {seen}")
+
+    def listening(self) -> str:
+        """Read where the command listens, as ``host:port``."""
+        return self.expect(r"listening on udp://(\S+)")[1]
+
+    def signal(self, number: signal.Signals) -> None:
+        self.process.send_signal(number)
+
+    def finish(self) -> int:
+        """Wait for the end and return the exit code."""
+        code = self.process.wait(_PATIENCE)
+        for thread in self._threads:
+            thread.join(_PATIENCE)
+        return code
+
+    def rest(self, stream: str = "stdout") -> list[str]:
+        """Return the lines nobody read yet, after the end."""
+        lines = []
+        while (line := self._queues[stream].get(timeout=_PATIENCE)) is not None:
+            lines.append(line)
+        self._queues[stream].put(None)
+        return lines
+
+    @property
+    def errors(self) -> str:
+        """Return what was written to standard error, after the end."""
+        return "\n".join(self.rest("stderr"))
+
+    def end(self) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            self.process.kill()
+        self.finish()
+
+
+@pytest.fixture
+def start() -> Iterator[Callable[..., Running]]:
+    """Start commands; those that are still running at the end are killed."""
+    running: list[Running] = []
+
+    def begin(*arguments: str) -> Running:
+        running.append(Running(*arguments))
+        return running[-1]
+
+    yield begin
+    for each in running:
+        each.end()
+
+
+@pytest.fixture
+def answering(start: Callable[..., Running]) -> Callable[..., tuple[Running, str]]:
+    """Start ``sipstack answer`` at a free port and return it with the URI to call."""
+
+    def begin(*arguments: str) -> tuple[Running, str]:
+        running = start("answer", "--listen", "udp://127.0.0.1:0", *arguments)
+        return running, f"sip:bob@{running.listening()}"
+
+    return begin
+
+
+@pytest.fixture
+def silent() -> Iterator[str]:
+    """Open a UDP socket that never answers and return its ``host:port``."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.bind(("127.0.0.1", 0))
+        yield "{}:{}".format(*sock.getsockname())

@@ -1,0 +1,295 @@
+"""Commands as users run them: processes on loopback that talk to each other."""
+
+from __future__ import annotations
+
+import re
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import pytest
+
+Start: TypeAlias = Callable[..., Any]
+"Start a command; see conftest."
+
+
+def free_port(kind: socket.SocketKind) -> int:
+    with socket.socket(socket.AF_INET, kind) as sock:
+        sock.bind(("127.0.0.1", 0))
+        return int(sock.getsockname()[1])
+
+
+def assert_one_sentence(command: Any, name: str) -> str:
+    errors: str = command.errors
+    assert errors.startswith(f"sipstack {name}: ")
+    assert errors.count("\n") == 0
+    assert errors.endswith(".")
+    assert "Traceback" not in errors
+    return errors
+
+
+# demo
+
+
+def test_demo_draws_a_whole_call_in_order(start: Start) -> None:
+    demo = start("demo")
+    assert demo.finish() == 0
+    lines = demo.rest()
+    said = [
+        "REGISTER", r"200 OK \(REGISTER", r"INVITE \(SDP", r"180 Ringing \(INVITE", r"200 OK \(INVITE, SDP", "ACK",
+        r"INVITE \(SDP", r"200 OK \(INVITE, SDP", "ACK", "BYE", r"200 OK \(BYE", "REGISTER", r"200 OK \(REGISTER",
+    ]  # fmt: skip
+    position = 0
+    for pattern in said:
+        position = next(number for number in range(position, len(lines)) if re.search(pattern, lines[number])) + 1
+    assert "alice" in lines[0]
+    assert "bob" in lines[0]
+    assert not any("again" in line for line in lines)
+    times = [float(line.split()[0]) for line in lines[2:position]]
+    assert times == sorted(times)
+    assert re.fullmatch(r"\d+ messages in \d+\.\d s: .*\.", lines[-1])
+    assert demo.errors == ""
+
+
+# call and answer
+
+
+def test_a_call_is_made_answered_and_hung_up(start: Start, answering: Start) -> None:
+    answer, uri = answering("--max-calls", "1")
+    call = start("call", uri, "--duration", "0.1")
+    assert call.finish() == 0
+    lines = call.rest()
+    assert lines[:2] == ["180 Ringing", "200 OK"]
+    assert re.fullmatch(r"hung up after 0\.\d s", lines[-1])
+    assert answer.finish() == 0
+    said = answer.rest()
+    assert re.fullmatch(r"call 1: INVITE from sip:sipstack@127\.0\.0\.1", said[0])
+    assert said[1:3] == ["call 1: 180 Ringing", "call 1: 200 OK"]
+    assert re.fullmatch(r"call 1: the peer hung up after \d+\.\d s", said[-1])
+    assert (call.errors, answer.errors) == ("", "")
+
+
+def test_a_call_over_tcp(start: Start) -> None:
+    answer = start("answer", "--listen", "tcp://127.0.0.1:0", "--max-calls", "1")
+    place = answer.expect(r"listening on tcp://(\S+)")[1]
+    call = start("call", f"sip:bob@{place};transport=tcp", "--duration", "0")
+    assert call.finish() == 0
+    assert answer.finish() == 0
+
+
+def test_both_sides_as_json_lines(start: Start) -> None:
+    answer = start("answer", "--listen", "udp://127.0.0.1:0", "--max-calls", "1", "--hangup-after", "0.1", "--json")
+    url = answer.expect_event("listening")["url"]
+    call = start("call", url.replace("udp://", "sip:bob@"), "--from", "sip:alice@example.com", "--json")
+    assert call.expect_event("calling")["uri"] == url.replace("udp://", "sip:bob@")
+    assert call.expect_event("ringing")["code"] == 180
+    assert call.expect_event("answered")["phrase"] == "OK"
+    ended = call.expect_event("ended")
+    assert ended["reason"] == "remote"
+    assert ended["duration"] >= 0
+    assert call.finish() == 0
+    invite = answer.expect_event("invite")
+    assert (invite["call"], invite["from"]) == (1, "sip:alice@example.com")
+    assert invite["call_id"]
+    assert answer.expect_event("answered")["call"] == 1
+    assert answer.expect_event("ended")["reason"] == "local"
+    assert answer.finish() == 0
+
+
+@pytest.mark.parametrize(("status", "code"), [("302", 3), ("486", 4), ("503", 5), ("603", 6)])
+def test_a_refusal_is_an_exit_code(start: Start, answering: Start, status: str, code: int) -> None:
+    answer, uri = answering("--status", status, "--max-calls", "1")
+    call = start("call", uri)
+    assert call.finish() == code
+    assert call.rest()[-1].startswith(status)
+    assert call.errors == ""
+    assert answer.finish() == 0
+
+
+def test_a_cancelled_call_ends_with_487(start: Start, answering: Start) -> None:
+    answer, uri = answering("--ring", "20", "--max-calls", "1")
+    call = start("call", uri, "--cancel-after", "0.1")
+    assert call.finish() == 4
+    assert call.rest() == ["180 Ringing", "CANCEL", "487 Request Terminated"]
+    assert answer.finish() == 0
+    assert answer.rest()[-1] == "call 1: cancelled"
+
+
+def test_an_answer_names_the_address_the_caller_can_reach(start: Start) -> None:
+    answer = start("answer", "--listen", "udp://0.0.0.0:0", "--max-calls", "1", "-v")
+    port = answer.expect(r"listening on udp://0\.0\.0\.0:(\d+)")[1]
+    call = start("call", f"sip:bob@127.0.0.1:{port}", "--duration", "0", "-v")
+    assert call.finish() == 0
+    assert answer.finish() == 0
+    for log in (call.errors, answer.errors):
+        assert log.count("c=IN IP4 127.0.0.1") == 2
+        assert "0.0.0.0" not in log
+
+
+# register, options, message
+
+
+def test_options_tells_what_the_peer_can_do(start: Start, answering: Start) -> None:
+    answer, uri = answering()
+    options = start("options", uri)
+    assert options.finish() == 0
+    lines = options.rest()
+    assert lines[0] == "200 OK"
+    assert any(line.startswith("Allow: ") and "INVITE" in line for line in lines)
+    answer.expect(r"OPTIONS from \S+, answered 200")
+
+
+def test_a_message_arrives(start: Start, answering: Start) -> None:
+    answer, uri = answering("--json")
+    message = start("message", uri, "grüß dich")
+    assert message.finish() == 0
+    assert message.rest() == ["200 OK"]
+    assert answer.expect_event("request")["text"] == "grüß dich"
+
+
+def test_what_nobody_knows_is_405(start: Start, answering: Start) -> None:
+    _, uri = answering()
+    register = start("register", "sip:alice@example.com", "--registrar", uri)
+    assert register.finish() == 4
+    assert register.rest() == ["405 Method Not Allowed"]
+
+
+# Failures
+
+
+def test_a_peer_that_says_nothing_is_a_timeout(start: Start, silent: str) -> None:
+    options = start("options", f"sip:{silent}", "--timeout", "0.2")
+    call = start("call", f"sip:bob@{silent}", "--timeout", "0.2")
+    assert (options.finish(), call.finish()) == (1, 1)
+    assert "0.2 seconds" in assert_one_sentence(options, "options")
+    assert "0.2 seconds" in assert_one_sentence(call, "call")
+
+
+def test_a_refused_connection(start: Start) -> None:
+    port = free_port(socket.SOCK_STREAM)
+    call = start("call", f"sip:bob@127.0.0.1:{port};transport=tcp")
+    assert call.finish() == 1
+    assert str(port) in assert_one_sentence(call, "call")
+
+
+def test_a_refused_datagram(start: Start) -> None:
+    options = start("options", f"sip:127.0.0.1:{free_port(socket.SOCK_DGRAM)}")
+    assert options.finish() == 1
+    assert_one_sentence(options, "options")
+
+
+def test_a_name_without_an_address(start: Start) -> None:
+    call = start("call", "sip:bob@nobody.invalid", "--timeout", "10")
+    assert call.finish() == 1
+    assert_one_sentence(call, "call")
+
+
+def test_a_port_in_use(start: Start, silent: str) -> None:
+    answer = start("answer", "--listen", f"udp://{silent}")
+    assert answer.finish() == 1
+    assert silent in assert_one_sentence(answer, "answer")
+
+
+def test_a_transport_that_is_not_there(start: Start) -> None:
+    call = start("call", "sips:bob@127.0.0.1")
+    assert call.finish() == 1
+    assert "TLS" in assert_one_sentence(call, "call")
+
+
+def test_a_file_that_cannot_be_written(start: Start, tmp_path: Path) -> None:
+    path = tmp_path / "missing" / "x.pcapng"
+    demo = start("demo", "--pcap", str(path))
+    assert demo.finish() == 1
+    assert str(path) in assert_one_sentence(demo, "demo")
+
+
+# Signals and pipes
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_hangs_up(start: Start, answering: Start, number: signal.Signals, code: int) -> None:
+    answer, uri = answering("--max-calls", "1")
+    call = start("call", uri)
+    call.expect("200 OK")
+    call.signal(number)
+    assert call.finish() == code
+    assert call.errors == ""
+    answer.expect("the peer hung up")
+    assert answer.finish() == 0
+
+
+def test_a_signal_cancels_a_call_that_rings(start: Start, answering: Start) -> None:
+    answer, uri = answering("--ring", "20", "--max-calls", "1")
+    call = start("call", uri)
+    call.expect("180 Ringing")
+    call.signal(signal.SIGINT)
+    assert call.finish() == 130
+    answer.expect("call 1: cancelled")
+    assert answer.finish() == 0
+
+
+def test_a_signal_ends_answering_and_its_calls(start: Start, answering: Start) -> None:
+    answer, uri = answering()
+    call = start("call", uri)
+    call.expect("200 OK")
+    answer.signal(signal.SIGTERM)
+    assert answer.finish() == 143
+    assert answer.errors == ""
+    call.expect("the peer hung up")
+    assert call.finish() == 0
+
+
+def test_whoever_closes_the_pipe_ends_the_command(start: Start) -> None:
+    answer = subprocess.Popen(
+        [sys.executable, "-m", "sipstack", "answer", "--listen", "udp://127.0.0.1:0"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    with answer:
+        assert answer.stdout is not None
+        assert answer.stderr is not None
+        uri = "sip:bob@" + answer.stdout.readline().split("//")[1].strip()
+        answer.stdout.close()
+        start("options", uri).finish()
+        assert answer.wait(30) == 141
+        assert answer.stderr.read() == ""
+
+
+# Watching
+
+
+def test_a_log_has_every_message_and_no_password(start: Start, answering: Start) -> None:
+    _, uri = answering()
+    options = start("options", uri, "-v", "--user", "alice", "--password", "secret")
+    assert options.finish() == 0
+    log = options.errors
+    assert re.search(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}\S* sent to 127\.0\.0\.1:\d+ over UDP", log, re.MULTILINE)
+    assert re.search(r"^\S+ \S+ received from 127\.0\.0\.1:\d+ over UDP", log, re.MULTILINE)
+    assert "  OPTIONS sip:bob@" in log
+    assert "  SIP/2.0 200 OK" in log
+    assert "secret" not in log
+
+
+def test_a_ladder_is_drawn_to_standard_error(start: Start, answering: Start) -> None:
+    _, uri = answering()
+    options = start("options", uri, "--ladder")
+    assert options.finish() == 0
+    assert options.rest()[0] == "200 OK"
+    lines = options.errors.splitlines()
+    assert "OPTIONS" in lines[2]
+    assert "200 OK (OPTIONS" in lines[3]
+
+
+def test_a_pcap_begins_as_one_and_holds_the_messages(start: Start, answering: Start, tmp_path: Path) -> None:
+    _, uri = answering()
+    path = tmp_path / "options.pcapng"
+    assert start("options", uri, "--pcap", str(path)).finish() == 0
+    data = path.read_bytes()
+    assert data.startswith(b"\x0a\x0d\x0d\x0a")
+    assert b"OPTIONS sip:bob@" in data
+    assert b"SIP/2.0 200 OK" in data

@@ -1,0 +1,146 @@
+"""The timer queue."""
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+from sipstack.timers import Timer, TimerQueue
+
+
+def popped(queue, now):
+    fired = []
+    while (due := queue.pop_due(now)) is not None:
+        fired.append(due)
+    return fired
+
+
+def test_an_empty_queue_has_no_deadline():
+    queue = TimerQueue()
+    assert queue.next_deadline() is None
+    assert queue.pop_due(1e9) is None
+    assert len(queue) == 0
+
+
+def test_timers_fire_in_order_of_time_and_not_before():
+    queue = TimerQueue()
+    queue.start("x", Timer.B, 32.0)
+    queue.start("x", Timer.A, 0.5)
+    queue.start("y", Timer.A, 0.25)
+    assert queue.next_deadline() == 0.25
+    assert popped(queue, 0.4) == [("y", Timer.A)]
+    assert popped(queue, 32.0) == [("x", Timer.A), ("x", Timer.B)]
+    assert len(queue) == 0
+
+
+def test_timers_due_at_once_fire_in_the_order_they_were_started():
+    queue = TimerQueue()
+    for owner in "dacb":
+        queue.start(owner, Timer.A, 1.0)
+    assert [owner for owner, _ in popped(queue, 1.0)] == list("dacb")
+
+
+def test_a_stopped_timer_never_fires():
+    queue = TimerQueue()
+    queue.start("x", Timer.A, 1.0)
+    queue.start("x", Timer.B, 2.0)
+    queue.stop("x", Timer.A)
+    assert queue.next_deadline() == 2.0
+    assert popped(queue, 3.0) == [("x", Timer.B)]
+
+
+def test_stopping_what_does_not_run_does_nothing():
+    queue = TimerQueue()
+    queue.stop("x", Timer.A)
+    queue.start("x", Timer.B, 1.0)
+    queue.stop("x", Timer.A)
+    queue.stop_all("y")
+    assert queue.is_running("x", Timer.B)
+    assert not queue.is_running("x", Timer.A)
+    assert not queue.is_running("y", Timer.A)
+
+
+def test_starting_again_replaces():
+    queue = TimerQueue()
+    queue.start("x", Timer.A, 1.0)
+    queue.start("x", Timer.A, 5.0)
+    assert len(queue) == 1
+    assert popped(queue, 4.0) == []
+    assert popped(queue, 5.0) == [("x", Timer.A)]
+
+
+def test_stop_all_stops_the_owner_alone():
+    queue = TimerQueue()
+    queue.start("x", Timer.A, 1.0)
+    queue.start("x", Timer.B, 1.0)
+    queue.start("y", Timer.A, 1.0)
+    queue.stop_all("x")
+    assert popped(queue, 1.0) == [("y", Timer.A)]
+
+
+def test_a_timer_started_while_popping_fires_in_its_turn():
+    queue = TimerQueue()
+    queue.start("x", Timer.A, 1.0)
+    assert queue.pop_due(1.0) == ("x", Timer.A)
+    queue.start("x", Timer.A, 1.0)
+    assert queue.pop_due(1.0) == ("x", Timer.A)
+
+
+def test_stopped_timers_do_not_pile_up():
+    queue = TimerQueue()
+    queue.start("keep", Timer.A, 1e6)
+    for turn in range(10_000):
+        queue.start(turn, Timer.B, 1e5)
+        queue.stop_all(turn)
+        assert len(queue._heap) < 1_000
+    for _ in range(10_000):
+        queue.start("keep", Timer.B, 1e5)
+        assert len(queue._heap) < 1_000
+    assert len(queue) == 2
+    assert queue.next_deadline() == 1e5
+
+
+class QueueAgainstModel(RuleBasedStateMachine):
+    """The queue behaves like a dict that is searched every time."""
+
+    def __init__(self):
+        super().__init__()
+        self.queue = TimerQueue()
+        self.model = {}
+        self.count = 0
+        self.now = 0.0
+
+    owners = st.integers(0, 3)
+    timers = st.sampled_from([Timer.A, Timer.B, "own"])
+
+    @rule(owner=owners, timer=timers, delay=st.integers(0, 5))
+    def start(self, owner, timer, delay):
+        self.count += 1
+        self.queue.start(owner, timer, self.now + delay)
+        self.model[owner, timer] = (self.now + delay, self.count)
+
+    @rule(owner=owners, timer=timers)
+    def stop(self, owner, timer):
+        self.queue.stop(owner, timer)
+        self.model.pop((owner, timer), None)
+
+    @rule(owner=owners)
+    def stop_all(self, owner):
+        self.queue.stop_all(owner)
+        self.model = {key: at for key, at in self.model.items() if key[0] != owner}
+
+    @rule(seconds=st.integers(0, 4))
+    def advance(self, seconds):
+        self.now += seconds
+        due = sorted((at, key) for key, at in self.model.items() if at[0] <= self.now)
+        assert popped(self.queue, self.now) == [key for _, key in due]
+        for _, key in due:
+            del self.model[key]
+
+    @invariant()
+    def agrees(self):
+        assert len(self.queue) == len(self.model)
+        assert self.queue.next_deadline() == min((at for at, _ in self.model.values()), default=None)
+
+
+TestQueueAgainstModel = QueueAgainstModel.TestCase
+TestQueueAgainstModel.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
