@@ -119,7 +119,7 @@ def serve_voip_utils() -> None:
 
 
 def serve_pjsua2() -> None:
-    """Serve with PJSIP, polled by one Python thread; calls beyond its compiled maximum are refused and count as failed."""
+    """Serve with PJSIP, polled by one Python thread; calls beyond its compiled maximum count as failed."""
     import pjsua2 as pj
 
     calls: dict[int, pj.Call] = {}

@@ -85,9 +85,10 @@ class _Answerer:
 
     async def _take_call(self, call: IncomingCall) -> None:
         self._calls += 1
-        number, request = self._calls, call.request
+        number, request = self._calls, call.invite
         sender = str(request.from_address.uri)
-        label, fields = f"call {number}: ", {"call": number}
+        label = f"call {number}: "
+        fields: dict[str, object] = {"call": number}
         self._output.event(
             "invite",
             f"{label}INVITE from {sender}",
@@ -133,7 +134,7 @@ class _Answerer:
 
     def _session(self, call: IncomingCall) -> LocalSession | None:
         """Describe our side as the caller can reach it; None if no way leads back."""
-        peer = peer_of(call.request)
+        peer = peer_of(call.invite)
         if peer is None:
             return None
         try:

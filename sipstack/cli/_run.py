@@ -14,7 +14,7 @@ from typing import BinaryIO, TypeAlias
 import attrs
 import trio
 
-from sipstack.endpoint import Credentials
+from sipstack.auth import Credentials
 from sipstack.message import SipError
 from sipstack.trace import LadderWriter, PcapWriter, RichLadderWriter, Trace
 

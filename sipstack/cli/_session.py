@@ -19,7 +19,7 @@ _ANSWERED = Capabilities(
         MediaCapability(
             "audio",
             _PORT,
-            ("PCMU", "PCMA", "G722", "opus", "GSM", "G729", "telephone-event"),  # type: ignore[arg-type]
+            ("PCMU", "PCMA", "G722", "opus", "GSM", "G729", "telephone-event"),
             protocols=("RTP/AVP", "RTP/AVPF"),
         ),
     )

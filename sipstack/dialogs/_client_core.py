@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import assert_never
-
 from sipstack.message import URI, LocalProtocolError, MalformedMessage, Request, Response
 from sipstack.transactions import ClientTransaction, Flow, TransactionFailed
 from sipstack.transactions import ResponseReceived as ResponseArrived
@@ -31,9 +29,20 @@ from ._outputs import (
 from ._server_core import expiry_of
 from ._usage_core import DialogTimer, UsageCore
 
-__all__ = ["ClientCore"]
+__all__ = ["MAKES_DIALOG", "ClientCore"]
 
-_MAKES_DIALOG = frozenset(["INVITE", "SUBSCRIBE", "REFER"])
+MAKES_DIALOG = frozenset(["INVITE", "SUBSCRIBE", "REFER"])
+
+
+# Looking a member up in its class costs as much as a small action; these are on the path of every call.
+_ROUTE = ClientInviteAction.ROUTE
+_SEND = ClientInviteAction.SEND
+_SEND_CANCEL = ClientInviteAction.SEND_CANCEL
+_TELL_PROGRESS = ClientInviteAction.TELL_PROGRESS
+_TAKE_ANSWER = ClientInviteAction.TAKE_ANSWER
+_REFUSE_ANSWER = ClientInviteAction.REFUSE_ANSWER
+_TELL_FAILED = ClientInviteAction.TELL_FAILED
+_END_EARLY_LEGS = ClientInviteAction.END_EARLY_LEGS
 
 
 class ClientCore(UsageCore):
@@ -114,7 +123,7 @@ class ClientCore(UsageCore):
             return
         if usage is not None:
             usage.flow = flow
-        elif request.method in _MAKES_DIALOG and "Contact" not in request.headers:
+        elif outgoing.wants_contact and "Contact" not in request.headers:
             is_secure = request.uri.is_secure or outgoing.next_hop.is_secure
             user = request.from_address.uri.user
             request.headers.add("Contact", self._default_contact(flow, is_secure=is_secure, user=user))
@@ -263,30 +272,27 @@ class ClientCore(UsageCore):
             return
         actions, invite.state = transition
         for action in actions:
-            match action:
-                case ClientInviteAction.ROUTE:
-                    self.outputs.append(Route(invite.outgoing))
-                case ClientInviteAction.SEND:
-                    expires = expiry_of(invite.request)
-                    if expires is not None:
-                        self._queue.start(invite, DialogTimer.EXPIRES, now + expires)
-                case ClientInviteAction.SEND_CANCEL:
-                    self._send_cancel(invite, now, detail)
-                case ClientInviteAction.TELL_PROGRESS:
-                    if response is not None:
-                        self._tell_progress(invite, response)
-                case ClientInviteAction.TAKE_ANSWER:
-                    if response is not None:
-                        self._take_answer(invite, response, now)
-                case ClientInviteAction.REFUSE_ANSWER:
-                    if response is not None:
-                        self._refuse_answer(invite, response, now)
-                case ClientInviteAction.TELL_FAILED:
-                    self._tell_failed(invite, response, kind, detail)
-                case ClientInviteAction.END_EARLY_LEGS:
-                    self._end_early_legs(invite, now, response, kind)
-                case _:
-                    assert_never(action)
+            if action is _ROUTE:
+                self.outputs.append(Route(invite.outgoing))
+            elif action is _SEND:
+                expires = expiry_of(invite.request)
+                if expires is not None:
+                    self._queue.start(invite, DialogTimer.EXPIRES, now + expires)
+            elif action is _SEND_CANCEL:
+                self._send_cancel(invite, now, detail)
+            elif action is _TELL_PROGRESS:
+                if response is not None:
+                    self._tell_progress(invite, response)
+            elif action is _TAKE_ANSWER:
+                if response is not None:
+                    self._take_answer(invite, response, now)
+            elif action is _REFUSE_ANSWER:
+                if response is not None:
+                    self._refuse_answer(invite, response, now)
+            elif action is _TELL_FAILED:
+                self._tell_failed(invite, response, kind, detail)
+            elif action is _END_EARLY_LEGS:
+                self._end_early_legs(invite, now, response, kind)
 
     def _send_cancel(self, invite: ClientInvite, now: float, reason: str) -> None:
         invite.is_cancelled = True

@@ -37,20 +37,17 @@ def contact_uri(message: Request | Response) -> URI | None:
 
     :raises MalformedMessage: the Contact cannot be read, is ``*``, or is not one SIP or SIPS URI.
     """
-    if "Contact" not in message.headers:
-        return None
-    partial = message
-    if message.contact_is_star:
-        raise MalformedMessage("the Contact is *, which only a REGISTER may say", 400, partial)
     contacts = message.contact
     if not contacts:
+        if message.contact_is_star:
+            raise MalformedMessage("the Contact is *, which only a REGISTER may say", 400, message)
         return None
     if len(contacts) > 1:
-        raise MalformedMessage("there are several Contacts where a dialog needs exactly one", 400, partial)
+        raise MalformedMessage("there are several Contacts where a dialog needs exactly one", 400, message)
     uri = contacts[0].uri
     if uri.scheme not in ("sip", "sips"):
         raise MalformedMessage(
-            f"the Contact is a {uri.scheme} URI where a dialog needs a SIP or SIPS URI", 400, partial
+            f"the Contact is a {uri.scheme} URI where a dialog needs a SIP or SIPS URI", 400, message
         )
     return uri
 

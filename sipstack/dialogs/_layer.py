@@ -20,7 +20,7 @@ from sipstack.message import (
     Response,
     Tokens,
 )
-from sipstack.timers import Timer, TimerValues
+from sipstack.timers import Timer, TimerQueue, TimerValues
 from sipstack.transactions import AckReceived as AckArrived
 from sipstack.transactions import (
     CancelReceived,
@@ -37,7 +37,7 @@ from sipstack.transactions import (
 from sipstack.transactions import ResponseReceived as ResponseArrived
 
 from ._capabilities import Capabilities
-from ._client_core import ClientCore
+from ._client_core import MAKES_DIALOG, ClientCore
 from ._client_invite import TRANSITIONS as CLIENT_TRANSITIONS
 from ._client_invite import ClientInvite, ClientInviteInput, ClientInviteState
 from ._invite_usage import InviteUsage, UsageInput, UsageState
@@ -132,6 +132,19 @@ class DialogLayer(ServerCore, ClientCore):
         """Return when the next timer fires, None when none runs."""
         return self._queue.next_deadline()
 
+    def close(self) -> None:
+        """Forget every leg, request, transaction and timer; what peers still send is answered by nobody."""
+        self.transactions.close()
+        for table in (self.dialogs, self.invites, self.requests):
+            table.clear()
+        self._queue = self.transactions.queue = TimerQueue()
+        self.outputs.clear()
+
+    @property
+    def has_unfinished(self) -> bool:
+        """Whether a leg lives, or a request of ours waits for its final response."""
+        return bool(self.dialogs) or any(not outgoing.is_finished for outgoing in self.requests.values())
+
     def routed(self, outgoing: Outgoing, flow: Flow, now: float) -> None:
         """Send a request by a flow: the first answer to ``Route``.
 
@@ -186,16 +199,18 @@ class DialogLayer(ServerCore, ClientCore):
 
     # Requests outside of dialogs.
 
-    def request(self, request: Request, *, next_hop: URI | None = None) -> Outgoing:
+    def request(self, request: Request, *, next_hop: URI | None = None, with_contact: bool = False) -> Outgoing:
         """Send a request outside of a dialog; what 8.1.1 asks for and is missing is added to it.
 
         :param next_hop: where it goes instead of its first Route or Request-URI.
+        :param with_contact: give it a Contact made from the flow, if it has none: for a REGISTER.
         :raises LocalProtocolError: it is an INVITE, an ACK or a CANCEL, has no From, or has a To tag.
         """
         if request.method in ("INVITE", "ACK", "CANCEL"):
             raise LocalProtocolError(f"an {request.method} is not sent by request(): use invite() or cancel()")
         self._complete(request)
         outgoing = Outgoing(request, self._first_hop(request, next_hop))
+        outgoing.wants_contact = with_contact or request.method in MAKES_DIALOG
         self.outputs.append(Route(outgoing))
         return outgoing
 
@@ -213,6 +228,7 @@ class DialogLayer(ServerCore, ClientCore):
         outgoing = Outgoing(request, self._first_hop(request, next_hop))
         invite = ClientInvite(outgoing)
         outgoing.invite = invite
+        outgoing.wants_contact = True
         self.outputs.append(Route(outgoing))
         return invite
 

@@ -35,6 +35,8 @@ class Outgoing:
     invite: ClientInvite | None = None
     flow_hint: Flow | None = None
     transaction: ClientTransaction | None = None
+    wants_contact: bool = False
+    "Whether it gets a Contact made from its flow, if it has none."
     is_waiting: bool = True
     "Whether the driver still owes an answer to Route."
     is_finished: bool = False

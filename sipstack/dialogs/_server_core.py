@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import assert_never
-
-from sipstack.message import Address, Limits, LocalProtocolError, MalformedMessage, Request, Response, Tokens
-from sipstack.timers import TimerValues
+from sipstack.message import Address, LocalProtocolError, MalformedMessage, Request, Response
 from sipstack.transactions import AckReceived as AckArrived
-from sipstack.transactions import CancelReceived, RequestReceived, ServerTransaction, TransactionLayer
+from sipstack.transactions import CancelReceived, RequestReceived, ServerTransaction
 
-from ._capabilities import Capabilities
 from ._dialog import TARGET_REFRESH_METHODS, Dialog, contact_uri
 from ._inspection import inspect
 from ._invite_usage import InviteUsage, UsageInput, UsageState
@@ -35,21 +31,22 @@ _ONLY_IN_DIALOGS = frozenset(["BYE", "PRACK", "UPDATE", "INFO"])
 _GOING = frozenset([UsageState.LEAVING, UsageState.ENDING])
 
 
+# Looking a member up in its class costs as much as a small action; these are on the path of every call.
+_SEND = ServerInviteAction.SEND
+_RESEND = ServerInviteAction.RESEND
+_SEND_487 = ServerInviteAction.SEND_487
+_START_REFRESH = ServerInviteAction.START_REFRESH
+_START_RETRANSMIT = ServerInviteAction.START_RETRANSMIT
+_RESTART_RETRANSMIT = ServerInviteAction.RESTART_RETRANSMIT
+_START_GIVE_UP = ServerInviteAction.START_GIVE_UP
+_STOP_TIMERS = ServerInviteAction.STOP_TIMERS
+_TELL_ACK = ServerInviteAction.TELL_ACK
+_TELL_CANCELLED = ServerInviteAction.TELL_CANCELLED
+_TELL_UNACKNOWLEDGED = ServerInviteAction.TELL_UNACKNOWLEDGED
+
+
 class ServerCore(UsageCore):
     """Receive requests and answer them."""
-
-    def __init__(
-        self,
-        transactions: TransactionLayer,
-        *,
-        tokens: Tokens,
-        capabilities: Capabilities,
-        timers: TimerValues,
-        limits: Limits,
-    ) -> None:
-        super().__init__(transactions, tokens=tokens, capabilities=capabilities, timers=timers, limits=limits)
-        # The tag of a response that is not the last one, for those that follow it (8.2.6.2).
-        self._tags: dict[ServerTransaction, str] = {}
 
     # What the transactions deliver.
 
@@ -293,12 +290,8 @@ class ServerCore(UsageCore):
         contact: Address | None,
     ) -> Response:
         request = transaction.request
-        tag = self._tags.get(transaction)
-        if tag is None:
-            tag = self._tokens.tag()
-            if 100 < code < 200:
-                self._tags[transaction] = tag
-        response = self._build_response(request, code, tag, phrase, body, content_type, headers)
+        # One tag for one response: 100 has none, and RFC 4320 allows no other provisional.
+        response = self._build_response(request, code, self._tokens.tag(), phrase, body, content_type, headers)
         usage = self.dialogs.get((request.call_id, request.to_tag or "", request.from_tag or ""))
         is_refresh = 200 <= code < 300 and usage is not None and request.method in TARGET_REFRESH_METHODS
         if contact is not None:
@@ -322,34 +315,31 @@ class ServerCore(UsageCore):
         actions, invite.state = transition
         queue = self._queue
         for action in actions:
-            match action:
-                case ServerInviteAction.SEND | ServerInviteAction.RESEND:
-                    if invite.response is not None:
-                        self.transactions.respond(invite.transaction, invite.response, now)
-                case ServerInviteAction.SEND_487:
-                    self._send_487(invite, now)
-                case ServerInviteAction.START_REFRESH:
-                    queue.start(invite, DialogTimer.REFRESH, now + REFRESH_SECONDS)
-                case ServerInviteAction.START_RETRANSMIT:
-                    # On every transport: the hops beyond the first may be unreliable (13.3.1.4).
-                    invite.interval = self.timers.t1
-                    queue.start(invite, DialogTimer.RETRANSMIT, now + invite.interval)
-                case ServerInviteAction.RESTART_RETRANSMIT:
-                    invite.interval = min(2 * invite.interval, self.timers.t2)
-                    queue.start(invite, DialogTimer.RETRANSMIT, now + invite.interval)
-                case ServerInviteAction.START_GIVE_UP:
-                    queue.start(invite, DialogTimer.GIVE_UP, now + 64 * self.timers.t1)
-                case ServerInviteAction.STOP_TIMERS:
-                    queue.stop_all(invite)
-                case ServerInviteAction.TELL_ACK:
-                    if message is not None:
-                        self._tell_ack(invite, message, now)
-                case ServerInviteAction.TELL_CANCELLED:
-                    self._tell_cancelled(invite, message, now)
-                case ServerInviteAction.TELL_UNACKNOWLEDGED:
-                    self._tell_unacknowledged(invite, now)
-                case _:
-                    assert_never(action)
+            if action is _SEND or action is _RESEND:
+                if invite.response is not None:
+                    self.transactions.respond(invite.transaction, invite.response, now)
+            elif action is _SEND_487:
+                self._send_487(invite, now)
+            elif action is _START_REFRESH:
+                queue.start(invite, DialogTimer.REFRESH, now + REFRESH_SECONDS)
+            elif action is _START_RETRANSMIT:
+                # On every transport: the hops beyond the first may be unreliable (13.3.1.4).
+                invite.interval = self.timers.t1
+                queue.start(invite, DialogTimer.RETRANSMIT, now + invite.interval)
+            elif action is _RESTART_RETRANSMIT:
+                invite.interval = min(2 * invite.interval, self.timers.t2)
+                queue.start(invite, DialogTimer.RETRANSMIT, now + invite.interval)
+            elif action is _START_GIVE_UP:
+                queue.start(invite, DialogTimer.GIVE_UP, now + 64 * self.timers.t1)
+            elif action is _STOP_TIMERS:
+                queue.stop_all(invite)
+            elif action is _TELL_ACK:
+                if message is not None:
+                    self._tell_ack(invite, message, now)
+            elif action is _TELL_CANCELLED:
+                self._tell_cancelled(invite, message, now)
+            elif action is _TELL_UNACKNOWLEDGED:
+                self._tell_unacknowledged(invite, now)
 
     def _send_487(self, invite: ServerInvite, now: float) -> None:
         invite.response = invite.transaction.request.create_response(487, to_tag=invite.usage.dialog.local_tag)
@@ -382,7 +372,6 @@ class ServerCore(UsageCore):
         self._step_server_invite(invite, _TIMER_INPUTS[timer], now)
 
     def _on_server_transaction_ended(self, transaction: ServerTransaction) -> None:
-        self._tags.pop(transaction, None)
         invite = self.invites.pop(transaction, None)
         if invite is not None and invite.state is ServerInviteState.ACCEPTED:
             # Timer L and our own limit are both 64*T1: nothing more can be sent, and the limit is about to strike.

@@ -6,7 +6,6 @@ import enum
 from abc import ABC, abstractmethod
 from collections import Counter, deque
 from collections.abc import Iterable
-from typing import assert_never
 
 from sipstack.message import Limits, LocalProtocolError, Request, Response, Tokens
 from sipstack.timers import TimerValues
@@ -45,6 +44,13 @@ class DialogTimer(enum.Enum):
     "What its Expires says (:rfc:`3261#section-13.3.1`)."
 
     __hash__ = object.__hash__
+
+
+# Looking a member up in its class costs as much as a small action; these are on the path of every call.
+_CONFIRM = UsageAction.CONFIRM
+_SEND_BYE = UsageAction.SEND_BYE
+_TELL_ENDED = UsageAction.TELL_ENDED
+_FORGET = UsageAction.FORGET
 
 
 class UsageCore(ABC):
@@ -87,19 +93,16 @@ class UsageCore(ABC):
             return
         actions, usage.state = transition
         for action in actions:
-            match action:
-                case UsageAction.CONFIRM:
-                    usage.dialog.confirm(message if isinstance(message, Response) else None)
-                case UsageAction.SEND_BYE:
-                    usage.bye = self._send_in_dialog(usage, "BYE", headers=usage.bye_headers)
-                case UsageAction.TELL_ENDED:
-                    if not usage.is_told:
-                        usage.is_told = True
-                        self.outputs.append(UsageEnded(usage, cause, message))
-                case UsageAction.FORGET:
-                    self._forget(usage, now, message)
-                case _:
-                    assert_never(action)
+            if action is _CONFIRM:
+                usage.dialog.confirm(message if isinstance(message, Response) else None)
+            elif action is _SEND_BYE:
+                usage.bye = self._send_in_dialog(usage, "BYE", headers=usage.bye_headers)
+            elif action is _TELL_ENDED:
+                if not usage.is_told:
+                    usage.is_told = True
+                    self.outputs.append(UsageEnded(usage, cause, message))
+            elif action is _FORGET:
+                self._forget(usage, now, message)
 
     def _forget(self, usage: InviteUsage, now: float, message: Request | Response | None) -> None:
         self.dialogs.pop(usage.dialog.id, None)

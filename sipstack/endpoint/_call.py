@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Self
 
 import trio
 
+from ..auth import Authenticator
 from ..dialogs import Dialog, InviteUsage, ServerInvite
 from ..dialogs import AckReceived as CoreAckReceived
 from ..dialogs import DialogRequest
@@ -63,10 +64,22 @@ class Call:
     :ivar usage: the core's own view of the call.
     """
 
-    __slots__ = ("_core", "_end_event", "_endpoint", "_is_leaving", "_queue", "end_reason", "local_sdp", "remote_sdp", "usage")
+    __slots__ = (
+        "_authenticator",
+        "_core",
+        "_end_event",
+        "_endpoint",
+        "_is_leaving",
+        "_queue",
+        "end_reason",
+        "local_sdp",
+        "remote_sdp",
+        "usage",
+    )
 
-    def __init__(self, endpoint: Endpoint, usage: InviteUsage) -> None:
+    def __init__(self, endpoint: Endpoint, usage: InviteUsage, authenticator: Authenticator) -> None:
         self._endpoint = endpoint
+        self._authenticator = authenticator
         self._core = endpoint._core  # noqa: SLF001  (one package: calls are the endpoint's own hand)
         self._queue: EventQueue[Event] = EventQueue(endpoint.limits.call_queue)
         self._end_event: trio.Event | None = None
@@ -115,7 +128,7 @@ class Call:
             self.usage, trio.current_time(), body=offer or b"", content_type=content_type if offer else None,
             headers=tuple(headers),
         )  # fmt: skip
-        response = await self._endpoint._exchange(outgoing)  # noqa: SLF001
+        response = await self._endpoint._exchange(outgoing, self._authenticator)  # noqa: SLF001
         if response.is_success:
             self.local_sdp = offer
             if is_sdp(response):
@@ -139,7 +152,7 @@ class Call:
         outgoing = self._core.dialog_request(
             self.usage, method, trio.current_time(), body=body, content_type=content_type, headers=tuple(headers)
         )
-        return await self._endpoint._exchange(outgoing)  # noqa: SLF001
+        return await self._endpoint._exchange(outgoing, self._authenticator)  # noqa: SLF001
 
     async def hangup(self, *, headers: Iterable[tuple[str, str]] = ()) -> None:
         """End the call and wait until the peer knows, or the endpoint's grace time is over."""
@@ -179,6 +192,8 @@ class Call:
         if self.end_reason is None and not self._is_leaving:
             self._is_leaving = True
             self._core.bye(self.usage, trio.current_time(), headers=tuple(headers))
+            if self.usage.bye is not None:
+                self._authenticator.authorize(self.usage.bye.request)
             self._endpoint._flush()  # noqa: SLF001
 
     # What the endpoint passes on from the core.
@@ -220,7 +235,7 @@ class IncomingCall(Call):
     __slots__ = ("_contact", "_invite", "_is_answered")
 
     def __init__(self, endpoint: Endpoint, invite: ServerInvite) -> None:
-        super().__init__(endpoint, invite.usage)
+        super().__init__(endpoint, invite.usage, endpoint._no_credentials)  # noqa: SLF001
         self._invite = invite
         self._is_answered = False
         self._contact: Address = endpoint._contact(invite.transaction.flow)  # noqa: SLF001
@@ -228,7 +243,7 @@ class IncomingCall(Call):
             self.remote_sdp = invite.request.body
 
     @property
-    def request(self) -> Request:
+    def invite(self) -> Request:
         """The INVITE."""
         return self._invite.request
 
@@ -314,5 +329,5 @@ class IncomingCall(Call):
             self._end_refused()
             self._endpoint._flush()  # noqa: SLF001
 
-    def _on_cancelled(self, request: Request) -> None:
+    def _on_cancelled(self, request: Request | None) -> None:
         self._finish("cancelled", CancelReceived(request))

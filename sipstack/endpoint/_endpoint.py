@@ -13,14 +13,13 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 import trio
 
-from ..auth import Authenticator, Credentials
+from ..auth import AuthenticationFailed, Authenticator, Credentials, put_credentials
 from ..dialogs import (
     AckReceived,
     Capabilities,
     ClientInvite,
     DialogLayer,
     DialogRequest,
-    Dropped,
     InviteAnswered,
     InviteCancelled,
     InviteFailed,
@@ -37,8 +36,8 @@ from ..message import DEFAULT_LIMITS, Address, CSeq, Limits, LocalProtocolError,
 from ..resolver import ResolveError
 from ..timers import TimerValues
 from ..trace import Trace
-from ..transactions import Flow, ServerTransaction, TransactionLayer, TransactionTimeout, TransportError
-from ..transport import Network, Transport
+from ..transactions import Dropped, Flow, ServerTransaction, TransactionLayer, TransactionTimeout, TransportError
+from ..transport import ListenURL, Network, Transport, TrioNetwork
 from ._call import SDP, Call, IncomingCall
 from ._errors import CallEnded, RequestFailed
 from ._event_queue import EventQueue
@@ -85,15 +84,17 @@ class Endpoint:
     """
 
     def __init__(
-        self, core: DialogLayer, transport: Transport, *, tokens: Tokens, limits: Limits, user: str, user_agent: str,
+        self, core: DialogLayer, *, tokens: Tokens, limits: Limits, user: str, user_agent: str,
         proxy: str | None, grace: float,
     ) -> None:  # fmt: skip
         self._core = core
-        self._transport = transport
+        self._transport: Transport
         self._tokens = tokens
         self._user = user
         self._user_agent = user_agent
         self._proxy = proxy
+        # A peer that called us gets none: any realm it named would be one it chose (RFC 3261, 22.1).
+        self._no_credentials = Authenticator((), tokens)
         self._queue: EventQueue[Event] = EventQueue(limits.event_queue)
         self._is_listening = False
         self._calls: dict[InviteUsage, Call] = {}
@@ -121,7 +122,7 @@ class Endpoint:
     @property
     def urls(self) -> list[str]:
         """Where this endpoint listens, with the ports it really has: ``udp://127.0.0.1:5060``."""
-        return self._transport.urls
+        return [str(url) for url in self._transport.urls]
 
     def events(self) -> EventQueue[Event]:
         """Iterate over what comes from outside of any call of ours; one task at a time may.
@@ -295,7 +296,7 @@ class Endpoint:
         return request, proxy
 
     def _own_address(self) -> Address:
-        host = next((url.host for url in self._transport.listeners if not url.is_wildcard), "anonymous.invalid")
+        host = next((url.host for url in map(ListenURL.parse, self.urls) if not url.is_wildcard), "anonymous.invalid")
         return Address(URI("sip", f"[{host}]" if ":" in host else host, user=self._user))
 
     def _authenticator(self, credentials: Credentials | Iterable[Credentials] | None) -> Authenticator:
@@ -307,13 +308,14 @@ class Endpoint:
 
     def _authorized(self, authenticator: Authenticator, request: Request, response: Response) -> Request | None:
         """Return the request to send after a challenge, or None when there is no answer to it."""
-        answers = authenticator.answer(request, response)
-        if not answers:
+        try:
+            answers = authenticator.answer(request, response)
+        except AuthenticationFailed as failure:
+            self._count(f"challenge not answered: {failure.reason}")
             return None
         retry = request.copy()
         retry.cseq = CSeq(request.cseq.sequence + 1, request.method)
-        for name in {name for name, _ in answers}:
-            retry.headers.setlist(name, [value for other, value in answers if other == name])
+        put_credentials(retry, answers)
         return retry
 
     def _invite(self, fork: Fork, request: Request, next_hop: str | None) -> ClientInvite:
@@ -322,15 +324,19 @@ class Endpoint:
         self._flush()
         return invite
 
-    def _send(self, request: Request, next_hop: str | None, authenticator: Authenticator) -> Exchange:
-        outgoing = self._core.request(request, next_hop=URI.parse(next_hop) if next_hop else None)
+    def _send(
+        self, request: Request, next_hop: str | None, authenticator: Authenticator, *, with_contact: bool = False
+    ) -> Exchange:
+        outgoing = self._core.request(
+            request, next_hop=URI.parse(next_hop) if next_hop else None, with_contact=with_contact
+        )
         exchange = self._exchanges[outgoing] = Exchange(self, outgoing, authenticator)
         self._flush()
         return exchange
 
-    async def _exchange(self, outgoing: Outgoing) -> Response:
+    async def _exchange(self, outgoing: Outgoing, authenticator: Authenticator) -> Response:
         """Wait for the final response to a request within a call."""
-        exchange = self._exchanges[outgoing] = Exchange(self, outgoing, None)
+        exchange = self._exchanges[outgoing] = Exchange(self, outgoing, authenticator)
         self._flush()
         return await exchange.wait()
 
@@ -356,8 +362,8 @@ class Endpoint:
             contact = self._contacts[flow] = Address.parse(f"<sip:{self._user}@{flow.sent_by}{transport}>")
         return contact
 
-    def _adopt(self, usage: InviteUsage) -> Call:
-        call = self._calls[usage] = Call(self, usage)
+    def _adopt(self, usage: InviteUsage, authenticator: Authenticator) -> Call:
+        call = self._calls[usage] = Call(self, usage, authenticator)
         return call
 
     def _forget(self, call: Call) -> None:
@@ -378,7 +384,7 @@ class Endpoint:
     def _error_of(kind: str | None, detail: str) -> SipError:
         if kind == "timeout":
             return TransactionTimeout(detail)
-        if kind == "resolve":
+        if kind == "unroutable":
             return ResolveError(detail)
         return TransportError(detail)
 
@@ -474,8 +480,7 @@ class Endpoint:
             self._core.cancel(invite, trio.current_time())
         self._flush()
         with trio.move_on_after(self.grace):
-            while self._core.has_unfinished:
-                await self._transport.wait_step()
+            await self._transport.wait_until(lambda: not self._core.has_unfinished)
         self._queue.close()
         for call in self._calls.values():
             call._finish("closed", None)
@@ -486,6 +491,7 @@ class Endpoint:
         self._calls.clear()
         self._forks.clear()
         self._exchanges.clear()
+        self._core.close()
 
 
 @asynccontextmanager
@@ -527,11 +533,10 @@ async def open_endpoint(
         capabilities=Capabilities(methods=methods, accept=accept, user_agent=user_agent, server=user_agent),
         limits=limits,
     )
-    transport = Transport(core, network=network, limits=limits, trace=trace)
-    endpoint = Endpoint(
-        core, transport, tokens=tokens, limits=limits, user=user, user_agent=user_agent, proxy=proxy, grace=grace
+    endpoint = Endpoint(core, tokens=tokens, limits=limits, user=user, user_agent=user_agent, proxy=proxy, grace=grace)
+    endpoint._transport = transport = Transport(
+        core, network or TrioNetwork(), deliver=endpoint._deliver, limits=limits, trace=trace
     )
-    transport.deliver = endpoint._deliver
     async with open_quiet_nursery() as nursery:
         await nursery.start(transport.run)
         try:

@@ -61,7 +61,7 @@ class InviteReceived(Event):
     @property
     def request(self) -> Request:
         """The INVITE."""
-        return self.call.request
+        return self.call.invite
 
     @property
     def offer(self) -> bytes | None:
@@ -214,9 +214,12 @@ class ByeReceived(Event):
 
 @attrs.frozen(eq=False)
 class CancelReceived(Event):
-    """The caller gave up before our answer; the stack has answered (:rfc:`3261#section-9.2`)."""
+    """The caller gave up before our answer; the stack has answered (:rfc:`3261#section-9.2`).
 
-    request: Request
+    :ivar request: the CANCEL, or the BYE that did the same; None when the INVITE's own Expires ran out.
+    """
+
+    request: Request | None
 
 
 @attrs.frozen(eq=False)

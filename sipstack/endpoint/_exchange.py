@@ -8,7 +8,7 @@ import trio
 
 from ..auth import Authenticator
 from ..dialogs import Outgoing, RequestFailed, ResponseReceived
-from ..message import Request, Response, SipError
+from ..message import Response, SipError
 
 if TYPE_CHECKING:
     from ._endpoint import Endpoint
@@ -17,17 +17,17 @@ __all__ = ["Exchange"]
 
 
 class Exchange:
-    """Wait for the final response to a request; answer its challenges on the way.
+    """Wait for the final response to a request that waits for its route; answer its challenges on the way.
 
-    :param authenticator: answers 401 and 407, or None to hand them to the user.
+    :param authenticator: answers 401 and 407, and spares the request the challenge where it knows the realm.
     """
 
-    __slots__ = ("_authenticator", "_done", "_endpoint", "_error", "_request", "_response", "outgoing")
+    __slots__ = ("_authenticator", "_done", "_endpoint", "_error", "_response", "outgoing")
 
-    def __init__(self, endpoint: Endpoint, outgoing: Outgoing, authenticator: Authenticator | None) -> None:
+    def __init__(self, endpoint: Endpoint, outgoing: Outgoing, authenticator: Authenticator) -> None:
         self._endpoint = endpoint
         self._authenticator = authenticator
-        self._request: Request = outgoing.request.copy()
+        authenticator.authorize(outgoing.request)
         self._done = trio.Event()
         self._response: Response | None = None
         self._error: SipError | None = None
@@ -49,12 +49,13 @@ class Exchange:
         response = output.response
         if not response.is_final:
             return False
-        if self._authenticator is not None and response.code in (401, 407):
-            retry = self._endpoint._authorized(self._authenticator, self._request, response)  # noqa: SLF001
+        if response.code in (401, 407):
+            retry = self._endpoint._authorized(self._authenticator, self.outgoing.request, response)  # noqa: SLF001
             if retry is not None:
-                self._request = retry
-                self._endpoint._core.resend(self.outgoing, retry.copy())  # noqa: SLF001
+                self._endpoint._core.resend(self.outgoing, retry)  # noqa: SLF001
                 return False
+        else:
+            self._authenticator.accepted(self.outgoing.request, response)
         self._response = response
         self._done.set()
         return True

@@ -75,7 +75,7 @@ class Fork:
         self.legs: list[Leg] = []
 
     def _start(self, next_hop: str | None) -> None:
-        self._invite = self._endpoint._invite(self, self._request.copy(), next_hop)  # noqa: SLF001
+        self._invite = self._endpoint._invite(self, self._request, next_hop)  # noqa: SLF001
 
     @property
     def request(self) -> Request:
@@ -151,7 +151,8 @@ class Fork:
         if leg.call is not None:
             return
         leg.response = output.response
-        leg.call = call = self._endpoint._adopt(output.usage)  # noqa: SLF001
+        self._authenticator.accepted(output.invite.request, output.response)
+        leg.call = call = self._endpoint._adopt(output.usage, self._authenticator)  # noqa: SLF001
         call.local_sdp = self._offer
         call.remote_sdp = output.response.body if is_sdp(output.response) else leg.early_sdp
         if self._call is None:
@@ -166,10 +167,9 @@ class Fork:
         response = output.response
         if response is not None and response.code in (401, 407) and self._call is None:
             assert self._invite is not None
-            retry = self._endpoint._authorized(self._authenticator, self._request, response)  # noqa: SLF001
+            retry = self._endpoint._authorized(self._authenticator, self._invite.request, response)  # noqa: SLF001
             if retry is not None and not self._invite.is_cancelled:
-                self._request = retry
-                self._core.resend(self._invite, retry.copy())
+                self._core.resend(self._invite, retry)
                 return False
         error = self._endpoint._failure(response, output.kind, output.detail, CallFailed)  # noqa: SLF001
         if self._call is None:

@@ -72,7 +72,9 @@ class Registration:
         self._sequence += 1
         request.cseq = CSeq(self._sequence, "REGISTER")
         request.expires = expires
-        exchange = self._endpoint._send(request, self._next_hop, self._authenticator)  # noqa: SLF001  (one package)
+        exchange = self._endpoint._send(  # noqa: SLF001  (one package)
+            request, self._next_hop, self._authenticator, with_contact=True
+        )
         try:
             response = await exchange.wait()
         finally:

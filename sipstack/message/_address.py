@@ -157,7 +157,7 @@ def tag_of(value: str) -> str | None:
     return Address.parse(value).tag
 
 
-_GAP_PATTERN = re.compile(r"[ \t]++(?=[;?&])")
+_GAP_PATTERN = re.compile(r"(?<![ \t])[ \t]++(?=[;?&])")
 """Space around what stands between angle brackets where it can part nothing: before a separator."""
 
 

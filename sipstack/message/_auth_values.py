@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 import sipmessage
 
 from ._errors import LocalProtocolError
-from ._grammar import QUOTED, TOKEN, check_text, check_token, is_token, malformed, quote, unquote
+from ._grammar import QUOTED, TOKEN, VALUES_MAX, check_text, check_token, is_token, malformed, quote, unquote
 
 __all__ = ["AuthChallenge", "AuthCredentials", "AuthParameters"]
 
@@ -160,6 +160,8 @@ class AuthChallenge(sipmessage.AuthChallenge):
             challenges.append(made)
             if end == len(value):
                 return challenges
+            if len(challenges) == VALUES_MAX:
+                malformed("the list of challenges", value, f"it must have at most {VALUES_MAX} elements")
             comma = _COMMA_PATTERN.match(value, end)
             if comma is None:
                 malformed("a challenge", value[end:])

@@ -13,6 +13,7 @@ import urllib.parse
 from typing import NoReturn
 
 from ._errors import LocalProtocolError, MalformedMessage
+from ._limits import DEFAULT_LIMITS
 
 __all__ = [
     "DELTA_SECONDS_MAX",
@@ -24,6 +25,7 @@ __all__ = [
     "PORT_MAX",
     "QUOTED",
     "TOKEN",
+    "VALUES_MAX",
     "check_host_untrusted",
     "check_text",
     "check_token",
@@ -67,12 +69,15 @@ PORT_FAST = "[1-5]?[0-9]{1,4}+"
 IPV4 = _IPV4
 
 PORT_MAX = 65_535
+VALUES_MAX = DEFAULT_LIMITS.header_count
+"The values one header field may list: as many as there may be fields, which could say the same."
 DELTA_SECONDS_MAX = 2**32 - 1  # RFC 3261 20.19: between 0 and (2**32)-1
 
 _TOKEN_PATTERN = re.compile(TOKEN)
 _TOKEN_LIST_PATTERN = re.compile(rf"{TOKEN}(?:[ \t]*+,[ \t]*+{TOKEN})*+")
 _QUOTED_PATTERN = re.compile(QUOTED)
 _PAIR_PATTERN = re.compile(r"\\(.)", re.DOTALL)
+_QUOTED_NEED_PATTERN = re.compile(r'["\\\x00-\x08\x0a-\x1f\x7f]')
 _ITEM_PATTERN = re.compile(rf'(?:[^",<]++|{QUOTED}|<[^<>]*+>)*+')
 _DIGITS_PATTERN = re.compile("[0-9]++")
 _QVALUE_PATTERN = re.compile(r"0(?:\.[0-9]{0,3}+)?+|1(?:\.0{0,3}+)?+")
@@ -115,7 +120,7 @@ def check_token(what: str, text: str) -> str:
 
 def quote(text: str) -> str:
     """Return `text` as a quoted string."""
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    return '"' + _QUOTED_NEED_PATTERN.sub(r"\\\g<0>", text) + '"'
 
 
 def unquote(text: str) -> str:
@@ -129,7 +134,7 @@ def unquote(text: str) -> str:
 def list_untrusted(value: str, what: str) -> list[str]:
     """Split `value` at the commas that stand outside quotes and angle brackets (:rfc:`3261#section-7.3.1`).
 
-    An empty element is malformed; an empty value is an empty list.
+    An empty element is malformed, and so are more than `VALUES_MAX`; an empty value is an empty list.
     """
     value = value.strip(" \t")
     if not value:
@@ -152,6 +157,8 @@ def list_untrusted(value: str, what: str) -> list[str]:
             position += 1
     if "" in items:
         malformed(what, value, "an element of the list is empty")
+    if len(items) > VALUES_MAX:
+        malformed(what, value, f"it must have at most {VALUES_MAX} elements")
     return items
 
 

@@ -76,15 +76,17 @@ class Message(TypedHeaders, sipmessage.Message):
 
     def replace_top_via(self, via: Via) -> None:
         """Put another value in the place of the first Via value, the others as they came."""
-        fields = self.headers.fields
-        place = next(place for place, field in enumerate(fields) if field[0] == "Via")
-        value = fields[place][1]
+        headers = self.headers
         text = str(via)
-        if "," in value:
-            text = ", ".join([text, *(str(other) for other in Via.parse_many(value)[1:])])
-        fields[place] = ("Via", text, f"Via: {text}")
-        self.headers._changed("Via")  # noqa: SLF001
-        self.headers.typed["Via.part"] = via
+        for place, (key, value, _) in enumerate(headers.fields):  # most often it is the first
+            if key == "Via":
+                if "," in value:
+                    text = ", ".join([text, *(str(other) for other in Via.parse_many(value)[1:])])
+                headers.fields[place] = ("Via", text, f"Via: {text}")
+                headers._values()["Via"][0] = text  # noqa: SLF001  (one package: nothing else of the index changes)
+                break
+        headers.typed.pop("Via", None)
+        headers.typed["Via.part"] = via
 
     def copy(self) -> Self:
         """Return a message with fields of its own, equal to this one."""

@@ -186,7 +186,7 @@ def _parse(text: str, pattern: re.Pattern[str], *, in_uri: bool) -> Parameters:
         return EMPTY
     items: dict[str, _Item] = {}
     position = 0
-    stripped = text.strip(" \t")
+    stripped = text if in_uri else text.strip(" \t")
     end = len(stripped)
     match_at = pattern.match
     while position < end:

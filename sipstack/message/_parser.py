@@ -8,6 +8,7 @@ but `MalformedMessage` comes out of it.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import NoReturn
 
 from ._address import tag_of
@@ -28,6 +29,7 @@ _OTHER_STATUS = re.compile(r"SIP/[0-9.]+ [0-9]", re.IGNORECASE)
 _DIGITS = re.compile(r"[0-9]{1,10}")
 _BAD_NUL = re.compile(r"(?<!\\)\0")
 
+_USUAL_MAX_FORWARDS = ["70"]  # RFC 3261 8.1.1.6: what most requests say, and need not be read to be right
 _ONCE = ("From", "To", "Call-ID", "CSeq")
 
 
@@ -65,7 +67,7 @@ def _start_line(line: str, headers: Headers) -> Request | Response:
             _fail(f"Version {version} Not Supported", 505, placeholder)
         _fail("the request line does not end with SIP/2.0", 400, placeholder)
     try:
-        uri = URI.parse(target)
+        uri = URI.parse(target) if len(target) > _SHARED_LENGTH else _shared_uri(target)
     except ValueError as error:
         _fail(f"Request-URI: {error}", 400, Request._of_wire(method, _UNREADABLE, headers))  # noqa: SLF001
     request = Request._of_wire(method, uri, headers)  # noqa: SLF001
@@ -74,6 +76,10 @@ def _start_line(line: str, headers: Headers) -> Request | Response:
         _fail("Request-URI must not carry header fields", 400, request)
     return request
 
+
+_SHARED_LENGTH = 256
+_shared_uri = lru_cache(maxsize=1024)(URI.parse)
+"A user agent is asked for by the same few Request-URIs again and again; a URI never changes, so all may share it."
 
 _UNREADABLE = URI("sip", "invalid.invalid")
 "Stands for the Request-URI of a request whose own cannot be read, in what is only good for a 4xx."
@@ -104,7 +110,10 @@ def parse_head_untrusted(head: bytes, limits: Limits) -> Request | Response:
     if len(lines) - 1 > limits.header_count:
         _fail(f"more than {limits.header_count} header fields", 513, None)
     fields = headers.fields
-    for line in lines[1:]:
+    index: dict[str, list[str]] = {}
+    headers._index = index  # noqa: SLF001  (one package; made here, the fields are gone through once)
+    del lines[0]
+    for line in lines:
         name, colon, value = line.partition(":")
         key = key_of(name) or key_of(name.rstrip(" \t"))
         if key is None or not colon:
@@ -114,6 +123,10 @@ def parse_head_untrusted(head: bytes, limits: Limits) -> Request | Response:
         if folded and "\r\n" in value:
             value = _FOLD.sub(" ", value).strip(" \t")
         fields.append((key, value, line))
+        if key in index:
+            index[key].append(value)
+        else:
+            index[key] = [value]
     if "\0" in text and _BAD_NUL.search(text):
         fault = fault or MalformedMessage("a header field holds NUL", 400, message)
     if fault is not None:
@@ -177,7 +190,7 @@ def check_untrusted(message: Request | Response) -> None:
             raise MalformedMessage(f"CSeq names {cseq.method}, the request line {message.method}", 400, message)
         # The ones a user agent core needs in every request: read now, so that their errors get their 400.
         try:
-            if "Max-Forwards" in values:
+            if "Max-Forwards" in values and values["Max-Forwards"] != _USUAL_MAX_FORWARDS:
                 _ = message.max_forwards
             if "Contact" in values:
                 _ = message.contact

@@ -8,14 +8,14 @@ from typing import Self
 import attrs
 
 from ._errors import LocalProtocolError
-from ._grammar import DELTA_SECONDS_MAX, decimal_untrusted, malformed
+from ._grammar import DELTA_SECONDS_MAX, check_text, decimal_untrusted, malformed
 from ._parameters import EMPTY, Parameters
 from ._value import HeaderValue
 
 __all__ = ["RetryAfter"]
 
 _NUMBER_PATTERN = re.compile(r"[ \t]*+([0-9]++)[ \t]*+")
-_COMMENT_PIECE_PATTERN = re.compile(r"[^()\\]++|\\[^\r\n]|[()]")
+_COMMENT_PIECE_PATTERN = re.compile(r"[^()\\]++|(?:\\[^\r\n])++|\(++|\)")
 _PAIR_PATTERN = re.compile(r"\\(.)", re.DOTALL)
 
 
@@ -54,6 +54,7 @@ class RetryAfter(HeaderValue):
     def _check(self) -> None:
         if not 0 <= self.seconds <= DELTA_SECONDS_MAX:
             raise LocalProtocolError(f"seconds are between 0 and {DELTA_SECONDS_MAX}: {self.seconds}")
+        check_text("the comment of a Retry-After", self.comment or "")
 
     def _render(self) -> str:
         comment = ""
@@ -72,8 +73,8 @@ def _comment_end(text: str, position: int) -> int:
             malformed("a comment", text, "a parenthesis is never closed")
         position = match.end()
         piece = match.group()
-        if piece == "(":
-            depth += 1
+        if piece[0] == "(":
+            depth += len(piece)
         elif piece == ")":
             depth -= 1
             if depth == 0:

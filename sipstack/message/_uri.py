@@ -53,7 +53,8 @@ _GLOBAL_NUMBER_PATTERN = re.compile(r"\+[0-9\-.()]++")
 _ABSOLUTE_PATTERN = re.compile(r"([A-Za-z][A-Za-z0-9+\-.]*+):([!#$%&'()*+,\-./0-9:;=?@A-Z\[\]_a-z~]++)")
 _SCHEME_PATTERN = re.compile(r"[A-Za-z][A-Za-z0-9+\-.]*+")
 _VISUAL_SEPARATORS = str.maketrans("", "", "-.()")
-_MUST_MATCH = ("user", "ttl", "method", "maddr")
+# transport is not in the list of RFC 3261 19.1.4, and in its rule on defaults and in its examples.
+_MUST_MATCH = ("user", "ttl", "method", "maddr", "transport")
 
 
 class URI(sipmessage.URI):

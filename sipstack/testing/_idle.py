@@ -9,7 +9,8 @@ from typing import Any
 
 __all__ = ["assert_idle"]
 
-_HELD = ("transactions", "client_transactions", "server_transactions", "dialogs", "usages", "calls", "subscriptions")
+_HELD = ("transactions", "dialogs", "invites", "requests")
+"What a core may hold, by the names its floors give it."
 
 
 def assert_idle(endpoint_or_core: Any) -> None:
@@ -17,13 +18,14 @@ def assert_idle(endpoint_or_core: Any) -> None:
 
     :raises AssertionError: it does; the message says what.
     """
-    core = getattr(endpoint_or_core, "core", endpoint_or_core)
+    core = getattr(endpoint_or_core, "_core", endpoint_or_core)
     left: list[str] = []
-    for holder in (core, endpoint_or_core, getattr(core, "transactions", None)):
-        for name in _HELD:
-            held = getattr(holder, name, None)
-            if isinstance(held, Sized) and len(held):
-                left.append(f"{len(held)} {name}")
+    if isinstance(core, Sized) and len(core):
+        left.append(f"{len(core)} transactions")
+    for name in _HELD:
+        held = getattr(core, name, None)
+        if isinstance(held, Sized) and len(held):
+            left.append(f"{len(held)} {name}")
     deadline = core.next_deadline()
     if deadline is not None:
         left.append(f"a timer for {deadline:g}")

@@ -113,7 +113,7 @@ class Diagram:
             self._draw_arrow(cells, passage)
         time = f"{passage.time - self.start:{_TIME_WIDTH - 2}.3f}"
         if len(time) >= _TIME_WIDTH:
-            time = f"{passage.time - self.start:.0f}"
+            time = f"{passage.time - self.start:{_TIME_WIDTH - 2}.0f}"
         cells[: len(time)] = time
         return "".join(cells).rstrip()
 
@@ -139,7 +139,7 @@ class Diagram:
         label = _label(passage, room)
         if len(label) + 2 <= room:
             label = f" {label} "
-        begin += (room - len(label)) // 2
+        begin += (room - len(label) + (receiver < sender)) // 2
         cells[begin : begin + len(label)] = label
 
 

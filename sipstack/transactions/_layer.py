@@ -53,7 +53,7 @@ from ._requests import create_cancel
 from ._server import ServerTransaction
 from ._state import Input, State
 from ._stateless import StatelessReplies, answerable_untrusted, safe_phrase
-from ._via import is_unicast, response_flow, stamp_untrusted
+from ._via import is_answerable, response_flow, stamp_untrusted
 
 __all__ = ["TransactionLayer"]
 
@@ -284,6 +284,9 @@ class TransactionLayer:
             self._perform_client(transaction, transaction.receive(response), now)
 
     def _receive_request_untrusted(self, request: Request, flow: Flow, now: float, data: bytes) -> None:
+        if not is_answerable(flow):
+            self._drop("unroutable", flow, data)
+            return
         via = request.top_via
         method = request.method
         # Before the Via is stamped, so that the text of an RFC 2543 Via is the peer's own.
@@ -301,28 +304,31 @@ class TransactionLayer:
                 cancelled = self._servers.get(candidate)
                 if cancelled is not None:
                     break
-        unique = has_unique_branch(via.branch)
+        # Before the Via is stamped too: the fields are indexed until then.
+        merge_key = None
+        if method != "CANCEL" and request.to_tag is None:
+            merge_key = (request.call_id, request.from_tag, request.cseq.sequence, method)
         stamp_untrusted(request, flow)
         if len(self._clients) + len(self._servers) >= self.limits.transactions:
             self.counters["overload"] += 1
-            self._reply_statelessly(request, flow, 503, data=data, retry_after=True)
+            self._reply_statelessly(request, flow, 503, retry_after=True)
             return
         if method == "INVITE":
             transaction = InviteServer(request, flow, key, self.values)
-            if not unique:
+            if not has_unique_branch(via.branch):
                 # Kept until the tag of our response is known.
                 transaction.via_2543 = via
         else:
             transaction = NonInviteServer(request, flow, key, self.values)
-        if not _can_send_to(transaction.response_flow):
-            self._drop("unroutable", flow, data)
-            return
         if method == "CANCEL":
             self._receive_cancel(transaction, cancelled, now)
-        elif request.to_tag is None and self._is_merged(transaction):
+        elif merge_key in self._merges:
             self.counters["merged"] += 1
             self._answer(transaction, 482, now)
         else:
+            if merge_key is not None:
+                self._merges[merge_key] = transaction
+                transaction.merge_key = merge_key
             self._open_server(transaction, now)
 
     def _receive_ack_untrusted(
@@ -350,15 +356,6 @@ class TransactionLayer:
             # 9.2: such a CANCEL changes nothing, but is answered 200 all the same.
             self._answer(cancel, 200, now)
 
-    def _is_merged(self, transaction: ServerTransaction) -> bool:
-        request = transaction.request
-        key = (request.call_id, request.from_tag, request.cseq.sequence, request.method)
-        if key in self._merges:
-            return True
-        self._merges[key] = transaction
-        transaction.merge_key = key
-        return False
-
     def _answer(self, transaction: ServerTransaction, code: int, now: float) -> None:
         """Answer a request in a transaction that nobody above hears of."""
         transaction.is_internal = True
@@ -372,29 +369,21 @@ class TransactionLayer:
             self.counters["malformed"] += 1
             self.outputs.append(Dropped(error.reason, flow, data))
             return
-        self.counters["malformed_answered"] += 1
-        stamp_untrusted(request, flow)
-        self._reply_statelessly(request, flow, error.status_hint, safe_phrase(error.reason), data=data)
-
-    def _reply_statelessly(
-        self,
-        request: Request,
-        flow: Flow,
-        code: int,
-        phrase: str | None = None,
-        *,
-        data: bytes,
-        retry_after: bool = False,
-    ) -> None:
-        way = response_flow(request.top_via, flow)
-        if not _can_send_to(way):
+        if not is_answerable(flow):
             self._drop("unroutable", flow, data)
             return
+        self.counters["malformed_answered"] += 1
+        stamp_untrusted(request, flow)
+        self._reply_statelessly(request, flow, error.status_hint, safe_phrase(error.reason))
+
+    def _reply_statelessly(
+        self, request: Request, flow: Flow, code: int, phrase: str | None = None, *, retry_after: bool = False
+    ) -> None:
         response = self._replies.create(request, code, phrase)
         if retry_after:
             # By then the transactions that are open now have ended.
             response.headers.add("Retry-After", str(math.ceil(self.values.b)))
-        self.outputs.append(Send(response.serialise(), way, None, response))
+        self.outputs.append(Send(response.serialise(), response_flow(request.top_via, flow), None, response))
 
     def _drop(self, reason: str, flow: Flow, data: bytes) -> None:
         self.counters[reason] += 1
@@ -513,7 +502,3 @@ def _with_via(request: Request, flow: Flow, branch: str) -> Request:
     rport = "" if flow.is_reliable else ";rport"
     request.headers.prepend("Via", f"SIP/2.0/{flow.transport} {flow.sent_by};branch={branch}{rport}")
     return request
-
-
-def _can_send_to(flow: Flow) -> bool:
-    return flow.is_reliable or (flow.remote[1] != 0 and is_unicast(flow.remote[0]))

@@ -7,13 +7,14 @@ victim. That is stricter than 18.2.2 for ``maddr``, which is for multicast, wher
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final
 
 from sipstack.message import Request, Via
 
 from ._flow import Flow
 
-__all__ = ["default_port", "is_unicast", "response_flow", "stamp_untrusted"]
+__all__ = ["default_port", "is_answerable", "is_unicast", "response_flow", "stamp_untrusted"]
 
 _SECURE_PORT: Final = 5061
 _PORT: Final = 5060
@@ -24,6 +25,7 @@ def default_port(transport: str) -> int:
     return _SECURE_PORT if transport in ("TLS", "WSS", "TLS-SCTP") else _PORT
 
 
+@lru_cache(maxsize=1_024)
 def is_unicast(host: str) -> bool:
     """Tell whether a numeric address is one host's: not multicast, broadcast or unspecified."""
     if ":" in host:
@@ -35,6 +37,12 @@ def is_unicast(host: str) -> bool:
     return not first.isdecimal() or 0 < int(first) < 224
 
 
+def is_answerable(flow: Flow) -> bool:
+    """Tell whether what came by a flow may be answered: not what claims to come from many hosts, or from port 0."""
+    host, port = flow.remote
+    return flow.is_reliable or (port != 0 and is_unicast(host))
+
+
 def stamp_untrusted(request: Request, flow: Flow) -> None:
     """Write into the top Via where the request really came from (:rfc:`3261#section-18.2.1`, :rfc:`3581#section-4`).
 
@@ -43,6 +51,9 @@ def stamp_untrusted(request: Request, flow: Flow) -> None:
     """
     via = request.top_via
     host, port = flow.remote
+    if "%" in host:
+        # The zone of a link-local address means something on this host alone.
+        host = host.partition("%")[0]
     text = str(via)
     asked = text.partition(";rport")
     if (

@@ -43,7 +43,7 @@ class Core(Protocol):
         ...
 
     def connection_lost(self, flow: Flow, detail: str, now: float) -> None:
-        """Take note that nothing sent on a flow will be answered."""
+        """Take note that a connection is gone, with what was sent on its flow or on whichever leads there."""
         ...
 
     def routed(self, outgoing: Any, flow: Flow, now: float) -> None:

@@ -58,13 +58,11 @@ class Pool:
         nursery: trio.Nursery,
         *,
         listener_for: Callable[[str, str], _Listener | None],
-        look_up_for: Callable[[Send, tuple[str, str, int]], None],
     ) -> None:
         self._network = network
         self._context = context
         self._nursery = nursery
         self._listener_for = listener_for
-        self._look_up_for = look_up_for
         self._connections: dict[int, Connection] = {}
         self._by_remote: dict[Key, Connection] = {}
         self._from_source: dict[str, int] = {}
@@ -143,7 +141,7 @@ class Pool:
                 return
             if isinstance(transaction, ServerTransaction):
                 transport, host, port = transaction.fallback_target()
-                self._look_up_for(output, (transport, host, port))
+                self.send_to(output, (transport, (host, port)))
                 return
             if output.data.startswith(b"SIP/2.0 "):
                 # An answer without a transaction, to what could not be read: not worth a connection of its own.
@@ -155,8 +153,6 @@ class Pool:
         """Send on whichever connection leads to a peer, opening one if there is none."""
         connection = self._by_remote.get(key)
         if connection is not None:
-            if not output.flow.connection:
-                connection.shared_flow = output.flow
             if not connection.send(output.data):
                 self._context.send_failed(output, "the connection is closed")
             return
@@ -221,8 +217,6 @@ class Pool:
             sent_by = host_and_port((local[0], port_back))
             connection = opening.outcome = self._add(stream, transport, local, key[1], sent_by, is_accepted=False)
             for output in opening.waiting:
-                if not output.flow.connection:
-                    connection.shared_flow = output.flow
                 if not connection.send(output.data):
                     self._context.send_failed(output, "the connection is closed")
         opening.done.set()

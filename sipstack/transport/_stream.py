@@ -43,15 +43,12 @@ class Connection:
         "flow",
         "is_accepted",
         "is_open",
-        "shared_flow",
     )
 
     def __init__(self, stream: Stream, flow: Flow, context: Context, pool: Pool, *, is_accepted: bool) -> None:
         self.flow = flow
         self.is_accepted = is_accepted
         self.is_open = True
-        self.shared_flow: Flow | None = None
-        "The flow that means whichever connection, once something was sent by it here."
         self._stream = stream
         self._context = context
         self._pool = pool
@@ -196,10 +193,8 @@ class Connection:
             return
         self.abandon()
         self._pool.forget(self)
-        context, now = self._context, trio.current_time()
-        context.core.connection_lost(self.flow, detail, now)
-        if self.shared_flow is not None:
-            context.core.connection_lost(self.shared_flow, detail, now)
+        context = self._context
+        context.core.connection_lost(self.flow, detail, trio.current_time())
         context.flush()
 
     def abandon(self) -> None:

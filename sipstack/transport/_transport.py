@@ -10,7 +10,7 @@ from typing import Any, Self
 import trio
 
 from sipstack.dialogs import Route
-from sipstack.message import DEFAULT_LIMITS, Limits, Request
+from sipstack.message import DEFAULT_LIMITS, Limits, LocalProtocolError, Request
 from sipstack.resolver import Resolution, ResolveError, Target, numeric_host
 from sipstack.transactions import Flow, Send, TransportError
 
@@ -18,7 +18,7 @@ from ._acceptor import Acceptor
 from ._context import Context, Core, Counters, Recorder
 from ._datagram import DatagramListener
 from ._groups import single_exception
-from ._network import HostPort, Network
+from ._network import HostPort, Network, TrioNetwork
 from ._pool import ConnectionRefused, Pool
 from ._rate import SourceRate
 from ._size import is_too_large_for_udp
@@ -33,26 +33,28 @@ _CHOICES = 16_384
 class Transport:
     """Drive one core over one network.
 
-    ``async with`` it (or ``await nursery.start(transport.run)``), then `listen`. Whoever makes the core say something
+    ``await nursery.start(transport.run)``, or ``async with`` it; then `listen`. Whoever makes the core say something
     calls `flush` at once: it sends what is to be sent and hands everything else to ``deliver``, without a checkpoint.
 
-    :param deliver: takes each output that is neither Send nor Route; it must not block, and may call the core.
+    :param network: the system's, if none is given.
+    :param deliver: takes each output that is neither Send nor Route; it must not block, and may call the core. It may
+        be set later, before anything is listened on.
     :param trace: is told of every message that crosses a socket.
     """
 
     def __init__(
         self,
         core: Core,
-        network: Network,
+        network: Network | None = None,
         *,
-        deliver: Callable[[Any], None],
+        deliver: Callable[[Any], None] | None = None,
         limits: Limits = DEFAULT_LIMITS,
         trace: Recorder | None = None,
     ) -> None:
         self.counters = Counters()
         self._core = core
-        self._network = network
-        self._deliver = deliver
+        self._network: Network = TrioNetwork() if network is None else network
+        self.deliver: Callable[[Any], None] = _refuse if deliver is None else deliver
         self._limits = limits
         rate = limits.requests_per_second_per_source
         self._context = Context(
@@ -63,9 +65,11 @@ class Transport:
         self._choices: dict[tuple[str, str], DatagramListener | Acceptor | None] = {}
         self._routing = 0
         self._is_flushing = False
+        self._awaited: tuple[Callable[[], bool], trio.Event] | None = None
         self._alarm = trio.CancelScope()
         self._armed_for = math.inf
         self._closing = trio.Event()
+        self._step: trio.Event | None = None
         self._nursery: trio.Nursery
         self._pool: Pool
         self._manager: Any = None
@@ -80,7 +84,6 @@ class Transport:
             self._context,
             self._nursery,
             listener_for=self._listener_for,
-            look_up_for=self._send_to_fallback,
         )
         self._nursery.start_soon(self._keep_time)
         self._nursery.start_soon(self._pool.serve)
@@ -99,8 +102,12 @@ class Transport:
             raise single from single.__cause__
 
     async def run(self, *, task_status: trio.TaskStatus[Self] = trio.TASK_STATUS_IGNORED) -> None:
-        """Work until closed or cancelled."""
+        """Work until `aclose`; a cancellation does not end it.
+
+        Whoever is cancelled has something left to say, a BYE perhaps, and needs the sockets for it.
+        """
         async with self:
+            self._nursery.cancel_scope.shield = True
             task_status.started(self)
             await self._closing.wait()
 
@@ -127,9 +134,14 @@ class Transport:
         return _url_of(listener)
 
     @property
-    def urls(self) -> list[ListenURL]:
+    def listeners(self) -> list[ListenURL]:
         """Return where this transport listens, in the order it was told to."""
         return [_url_of(listener) for listener in self._listeners]
+
+    @property
+    def urls(self) -> list[str]:
+        """Return the same as text: ``udp://127.0.0.1:5060``."""
+        return [str(url) for url in self.listeners]
 
     async def aclose(self, grace: float = 1.0) -> None:
         """Stop listening, let connections write what they hold for so many seconds, and close everything."""
@@ -181,13 +193,33 @@ class Transport:
                 elif kind is Route:
                     self._route(output.outgoing)
                 else:
-                    self._deliver(output)
+                    self.deliver(output)
         finally:
             self._is_flushing = False
+        if self._step is not None:
+            self._step.set()
+            self._step = None
         deadline = self._core.next_deadline()
         if deadline is not None and deadline < self._armed_for:
             # Moves the alarm of a sleeping task; a later deadline leaves it, to be found when it fires.
             self._armed_for = self._alarm.deadline = deadline
+        if self._awaited is not None and self._awaited[0]():
+            self._awaited[1].set()
+
+    async def wait_until(self, condition: Callable[[], bool]) -> None:
+        """Wait until a condition holds after something was sent or came in; one task at a time may."""
+        if not condition():
+            self._awaited = (condition, trio.Event())
+            try:
+                await self._awaited[1].wait()
+            finally:
+                self._awaited = None
+
+    async def wait_step(self) -> None:
+        """Wait until something has happened: a message came or went, or a timer fired."""
+        if self._step is None:
+            self._step = trio.Event()
+        await self._step.wait()
 
     def _send(self, output: Send) -> None:
         flow = output.flow
@@ -201,28 +233,6 @@ class Transport:
             self._context.send_failed(output, "the transport is closed")
         else:
             self._pool.send(output)
-
-    def _send_to_fallback(self, output: Send, place: tuple[str, str, int]) -> None:
-        transport, host, port = place
-        if transport != "TCP":
-            self._context.send_failed(output, f"the connection is closed, and no {transport} connection can be opened")
-        elif (address := numeric_host(host)) is not None:
-            self._pool.send_to(output, (transport, (address, port)))
-        elif self._begin_routing():
-            self._nursery.start_soon(self._look_up_fallback, output, transport, host, port)
-        else:
-            self._context.send_failed(output, "too many names are being looked up")
-
-    async def _look_up_fallback(self, output: Send, transport: str, host: str, port: int) -> None:
-        try:
-            address = await self._look_up(host)
-        except ResolveError as error:
-            self._context.send_failed(output, str(error))
-        else:
-            self._pool.send_to(output, (transport, (address[0], port)))
-        finally:
-            self._routing -= 1
-        self.flush()
 
     # Routes
 
@@ -351,6 +361,10 @@ class Transport:
             self._choices.clear()
         self._choices[transport, host] = chosen
         return chosen
+
+
+def _refuse(output: object) -> None:
+    raise LocalProtocolError(f"Nobody takes {output!r}: set the transport's deliver first.")
 
 
 def _url_of(listener: DatagramListener | Acceptor) -> ListenURL:

@@ -52,6 +52,11 @@ class ListenURL:
         """Return the transport's name in a Via."""
         return self.scheme.upper()
 
+    @property
+    def is_wildcard(self) -> bool:
+        """Tell whether it means all addresses of a family."""
+        return self.host in ("0.0.0.0", "::")  # noqa: S104  (recognised, not bound)
+
     def __str__(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{self.scheme}://{host}:{self.port}"

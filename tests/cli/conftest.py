@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import queue
 import re
@@ -16,16 +17,16 @@ from typing import IO, Any
 
 import pytest
 
-_PATIENCE = 30.0
+_PATIENCE = 15.0
 "Seconds; far more than anything here takes, and less than a job that hangs."
 
 
 class Running:
-    """A ``sipstack`` command that runs."""
+    """A Python program that runs."""
 
     def __init__(self, *arguments: str) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "sipstack", *arguments],
+            [sys.executable, *arguments],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -101,8 +102,8 @@ class Running:
 
 
 @pytest.fixture
-def start() -> Iterator[Callable[..., Running]]:
-    """Start commands; those that are still running at the end are killed."""
+def run_python() -> Iterator[Callable[..., Running]]:
+    """Start programs; those that are still running at the end are killed."""
     running: list[Running] = []
 
     def begin(*arguments: str) -> Running:
@@ -115,12 +116,48 @@ def start() -> Iterator[Callable[..., Running]]:
 
 
 @pytest.fixture
+def start(run_python: Callable[..., Running]) -> Callable[..., Running]:
+    """Start commands, by the arguments of ``sipstack``."""
+    return functools.partial(run_python, "-m", "sipstack")
+
+
+@pytest.fixture
 def answering(start: Callable[..., Running]) -> Callable[..., tuple[Running, str]]:
     """Start ``sipstack answer`` at a free port and return it with the URI to call."""
 
     def begin(*arguments: str) -> tuple[Running, str]:
         running = start("answer", "--listen", "udp://127.0.0.1:0", *arguments)
         return running, f"sip:bob@{running.listening()}"
+
+    return begin
+
+
+_REGISTRAR = """
+import sys, trio, sipstack as sip
+
+async def main():
+    async with sip.open_endpoint("udp://127.0.0.1:0") as endpoint:
+        events = endpoint.events()
+        print("listening on", endpoint.urls[0], flush=True)
+        async for event in events:
+            if "Authorization" in event.request.headers or sys.argv[1] == "open":
+                print("REGISTER", event.request.expires, flush=True)
+                await event.accept(expires=300)
+            else:
+                challenge = 'Digest realm="home", nonce="abc", qop="auth", algorithm=SHA-256'
+                await event.respond(401, headers=[("WWW-Authenticate", challenge)])
+
+trio.run(main)
+"""
+
+
+@pytest.fixture
+def registrar(run_python: Callable[..., Running]) -> Callable[[str], tuple[Running, str]]:
+    """Start a registrar, ``"open"`` or ``"closed"`` to those without credentials; return it with its URI."""
+
+    def begin(door: str) -> tuple[Running, str]:
+        running = run_python("-c", _REGISTRAR, door)
+        return running, f"sip:{running.listening()}"
 
     return begin
 

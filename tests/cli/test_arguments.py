@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+
 from sipstack.cli import main
 from sipstack.cli._arguments import build_parser, parse_arguments
 

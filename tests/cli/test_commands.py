@@ -158,6 +158,35 @@ def test_what_nobody_knows_is_405(start: Start, answering: Start) -> None:
     assert register.rest() == ["405 Method Not Allowed"]
 
 
+def test_register_once_prints_the_binding_and_removes_it(start: Start, registrar: Start) -> None:
+    home, uri = registrar("open")
+    register = start("register", "sip:alice@example.com", "--registrar", uri, "--once", "--expires", "900")
+    assert register.finish() == 0
+    lines = register.rest()
+    assert lines[0] == "registered sip:alice@example.com for 300 s"
+    assert re.fullmatch(r"  <sip:alice@127\.0\.0\.1:\d+>;expires=300", lines[1])
+    assert lines[2:] == ["registration removed"]
+    home.expect("REGISTER 900")
+    home.expect("REGISTER 0")
+
+
+def test_a_signal_removes_the_registration(start: Start, registrar: Start) -> None:
+    home, uri = registrar("closed")
+    register = start("register", "sip:alice@home", "--registrar", uri, "--user", "alice", "--password", "secret")
+    register.expect("registered sip:alice@home for 300 s")
+    register.signal(signal.SIGINT)
+    assert register.finish() == 130
+    assert register.errors == ""
+    home.expect("REGISTER 0")
+
+
+def test_a_registrar_that_wants_credentials(start: Start, registrar: Start) -> None:
+    _, uri = registrar("closed")
+    register = start("register", "sip:alice@home", "--registrar", uri, "--once")
+    assert register.finish() == 4
+    assert register.rest() == ["401 Unauthorized"]
+
+
 # Failures
 
 

@@ -5,6 +5,7 @@ import json
 
 import pytest
 import trio
+
 from sipstack.cli._message_log import MessageLog
 from sipstack.cli._output import Output, sentence
 from sipstack.trace import Record

@@ -4,6 +4,7 @@ from argparse import Namespace
 
 import pytest
 import trio
+
 from sipstack.cli._peer import addresses_of, local_urls, own_uri
 from sipstack.resolver import ResolveError
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+
 from sipstack.cli._session import LocalSession, media_address, peer_of
 from sipstack.message import Request
 from sipstack.sdp import SessionDescription

@@ -51,8 +51,18 @@ def test_call_callee_hangs_up(transport: str) -> None:
     assert_idle(wire)
 
 
-@pytest.mark.rfc("R3261-8.1.1-1", "R3261-8.1.1.1-1", "R3261-8.1.1.3-2", "R3261-8.1.1.6-1", "R3261-13.2.1-1",
-                 "R3261-13.2.1-3", "R3261-8.1.1.8-1", "R3261-12.1.2-1", "R3261-8.1.1.5-1", "R3261-8.1.1.7-5")
+@pytest.mark.rfc(
+    "R3261-8.1.1-1",
+    "R3261-8.1.1.1-1",
+    "R3261-8.1.1.3-2",
+    "R3261-8.1.1.6-1",
+    "R3261-13.2.1-1",
+    "R3261-13.2.1-3",
+    "R3261-8.1.1.8-1",
+    "R3261-12.1.2-1",
+    "R3261-8.1.1.5-1",
+    "R3261-8.1.1.7-5",
+)
 def test_invite_has_what_every_request_has() -> None:
     wire = Wire()
     wire.invite()
@@ -70,8 +80,15 @@ def test_invite_has_what_every_request_has() -> None:
     assert invite.headers["User-Agent"] == "test"
 
 
-@pytest.mark.rfc("R3261-12.1.1-1", "R3261-12.1.1-2", "R3261-13.3.1.4-1", "R3261-8.2.6.2-1", "R3261-8.2.6.2-6",
-                 "R3261-8.2.6.2-7", "R3261-13.3.1.1-2")
+@pytest.mark.rfc(
+    "R3261-12.1.1-1",
+    "R3261-12.1.1-2",
+    "R3261-13.3.1.4-1",
+    "R3261-8.2.6.2-1",
+    "R3261-8.2.6.2-6",
+    "R3261-8.2.6.2-7",
+    "R3261-13.3.1.1-2",
+)
 def test_answer_has_dialog_fields() -> None:
     wire = Wire()
     invite = make_invite(headers=(("Record-Route", "<sip:p2;lr>;x=1, <sip:p1;lr>"), ("Record-Route", "<sip:p0;lr>")))

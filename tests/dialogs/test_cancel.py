@@ -192,7 +192,6 @@ def test_cancel_of_a_reinvite_before_the_route() -> None:
         wire.a.layer.cancel(bye, wire.now)
 
 
-@pytest.mark.rfc("R3261-12.3-1")
 def test_refused_invite_ends_its_early_dialog() -> None:
     wire = Wire()
     invite, received = wire.ring()

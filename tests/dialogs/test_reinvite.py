@@ -148,8 +148,10 @@ def test_reinvite_of_an_early_dialog_is_refused() -> None:
 
 
 @pytest.mark.rfc("R3261-12.2.1.2-2")
-@pytest.mark.parametrize(("code", "cause", "has_bye"), [(481, "rejected", False), (408, "timeout", True)])
-@pytest.mark.parametrize("method", ["INVITE", "INFO"])
+@pytest.mark.parametrize(
+    ("method", "code", "cause", "has_bye"),
+    [("INVITE", 481, "rejected", False), ("INVITE", 408, "timeout", True), ("INFO", 481, "rejected", False)],
+)
 def test_request_refused_ends_the_dialog(method: str, code: int, cause: str, has_bye: bool) -> None:
     wire = Wire()
     usage, _ = wire.answer()

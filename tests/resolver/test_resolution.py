@@ -28,7 +28,7 @@ def test_name_is_asked_for_and_every_address_is_a_target_in_order():
 
 def test_no_address_is_an_error():
     resolution = Resolution(URI.parse("sip:example.com"))
-    with pytest.raises(ResolveError, match="example.com has no address"):
+    with pytest.raises(ResolveError, match=r"example\.com has no address"):
         resolution.feed([])
 
 

@@ -27,7 +27,9 @@ def test_name_with_port_goes_by_udp():
 
 
 @pytest.mark.rfc("R3263-4.1-1")
-@pytest.mark.parametrize(("asked", "transport", "port"), [("tcp", "TCP", 5060), ("UDP", "UDP", 5060), ("tls", "TLS", 5061)])
+@pytest.mark.parametrize(
+    ("asked", "transport", "port"), [("tcp", "TCP", 5060), ("UDP", "UDP", 5060), ("tls", "TLS", 5061)]
+)
 def test_transport_parameter_is_used(asked, transport, port):
     target = target_of(URI.parse(f"sip:a@192.0.2.1;transport={asked}"), transports=ALL)
     assert (target.transport, target.port) == (transport, port)

@@ -164,7 +164,7 @@ class Lab:
         self.layer.respond(transaction, response, self.now)
         return self.collect()
 
-    def accept(self, method="INVITE", flow=None, **more):
+    def accept(self, method="OPTIONS", flow=None, **more):
         """Receive a request and return its transaction."""
         self.receive(request_bytes(method, **more), flow)
         return self.last(RequestReceived).transaction

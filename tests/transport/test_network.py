@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import socket
 import sys
 
@@ -49,7 +48,7 @@ def test_request_and_response(open_party, scheme, host):
             open_party(network, url(scheme, host)) as a,
             open_party(network, url(scheme, host), seed=2) as b,
         ):
-            (place,) = b.transport.urls
+            (place,) = b.transport.listeners
             there = f"[{host}]" if ":" in host else host
             for number in range(3):
                 a.send(request(via=None, call_id=f"{number}"), f"sip:{there}:{place.port};transport={scheme}")
@@ -75,7 +74,7 @@ def test_refused_datagram_fails_its_transaction_and_no_other(open_party, host):
         async with open_party(network, url("udp", host)) as a, open_party(network, url("udp", host), seed=2) as b:
             a.send(request(via=None, call_id="gone"), f"sip:{there}:{port}")
             # The kernel reports the refusal on the next send, whomever that is to.
-            a.send(request(via=None, call_id="there"), f"sip:{there}:{b.transport.urls[0].port}")
+            a.send(request(via=None, call_id="there"), f"sip:{there}:{b.transport.listeners[0].port}")
             (failed,) = await a.wait(TransactionFailed, timeout=SECONDS)
             assert failed.transaction.request.call_id == "gone"
             assert "ECONNREFUSED" in failed.detail
@@ -184,13 +183,11 @@ def test_nobody_listens():
         listener = await network.listen_stream("127.0.0.1", 0)
         address = listener.address
         listener.close()
-        with pytest.raises(OSError) as caught:
+        with pytest.raises(ConnectionRefusedError):
             await network.connect_stream(*address)
-        assert caught.value.errno == errno.ECONNREFUSED
         taken = await network.open_datagram("127.0.0.1", 0)
-        with pytest.raises(OSError) as caught:
+        with pytest.raises(OSError, match="in use"):
             await network.open_datagram(*taken.address)
-        assert caught.value.errno == errno.EADDRINUSE
         taken.close()
 
     run_real(scenario)
@@ -213,8 +210,8 @@ def test_local_host_towards():
 def test_wildcard_on_loopback(open_party):
     async def scenario(network):
         async with open_party(network, "udp://0.0.0.0:0") as a, open_party(network, "udp://127.0.0.1:0", seed=2) as b:
-            a.send(request(via=None), f"sip:127.0.0.1:{b.transport.urls[0].port}")
+            a.send(request(via=None), f"sip:127.0.0.1:{b.transport.listeners[0].port}")
             await a.wait(ResponseReceived, timeout=SECONDS)
-            assert a.core.flows[0].sent_by == f"127.0.0.1:{a.transport.urls[0].port}"
+            assert a.core.flows[0].sent_by == f"127.0.0.1:{a.transport.listeners[0].port}"
 
     run_real(scenario)

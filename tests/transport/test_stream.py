@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 import trio
+import trio.lowlevel
 
 from sipstack.message import Limits
 from sipstack.testing import ScriptedPeer, request, response_to, run
@@ -35,7 +36,7 @@ def test_messages_in_any_pieces(open_party):
             data = b"".join(ask(number, body=b"x" * number).serialise() for number in range(3))
             for place in range(len(data)):
                 await a.send(data[place : place + 1])
-                await trio.sleep(0)
+                await trio.lowlevel.checkpoint()
             for _ in range(3):
                 await a.expect(200)
 
@@ -64,11 +65,8 @@ def test_garbage_is_dropped_and_the_connection_closed(open_party):
             stream, _, _ = await net.host("a").connect_stream(net.address_of("b"), 5060)
             stream.send_nowait(b"\xff\xfe nonsense\r\n\r\n more")
             await b.wait(Dropped)
-            with pytest.raises(trio.BrokenResourceError):
-                assert await stream.receive_some(100) == b""
-                stream.send_nowait(b"x")
-                await stream.receive_some(100)
-                raise trio.BrokenResourceError
+            assert await stream.receive_some(100) == b""
+            assert len(b.transport._pool) == 0
             stream.close()
 
     run(scenario)
@@ -137,11 +135,11 @@ def test_response_that_finds_no_connection_at_all_fails(open_party):
     async def scenario(net):
         async with open_party(net, "tcp://b:5060", code=None) as b:
             stream, _, _ = await net.host("a").connect_stream(net.address_of("b"), 5060)
-            stream.send_nowait(ask().serialise())
+            stream.send_nowait(request("INVITE", via=TCP).serialise())
             (asked,) = await b.wait(RequestReceived)
             stream.close()
             await trio.sleep(1)
-            b.core.respond(asked.transaction, asked.request.create_response(200, to_tag="t"), trio.current_time())
+            b.core.respond(asked.transaction, asked.request.create_response(486, to_tag="t"), trio.current_time())
             b.transport.flush()
             await b.wait(TransactionFailed)
             assert "Connection refused" in b.failures[0]
@@ -211,7 +209,7 @@ def test_peer_that_reads_nothing_overruns_its_buffer(open_party):
 def test_peer_that_stops_reading_is_given_up_in_time(open_party):
     async def scenario(net):
         async with open_party(net, "tcp://b:5060", limits=Limits(message_seconds=32)) as b:
-            stream, local, _ = await net.host("a").connect_stream(net.address_of("b"), 5060)
+            stream, _, _ = await net.host("a").connect_stream(net.address_of("b"), 5060)
             await trio.sleep(1)
             flow = next(iter(b.transport._pool._connections.values())).flow
             b.core.outputs.append(Send(b"x" * 100_000, flow, None))
@@ -247,21 +245,20 @@ def test_what_is_written_goes_out_before_the_close(open_party):
     async def scenario(net):
         data = b"y" * 200_000
         got = bytearray()
-        async with trio.open_nursery() as nursery:
-            async with open_party(net, "tcp://b:5060") as b:
-                stream, _, _ = await net.host("a").connect_stream(net.address_of("b"), 5060)
-                await trio.sleep(1)
+        async with trio.open_nursery() as nursery, open_party(net, "tcp://b:5060") as b:
+            stream, _, _ = await net.host("a").connect_stream(net.address_of("b"), 5060)
+            await trio.sleep(1)
 
-                async def read():
-                    while more := await stream.receive_some(10_000):
-                        got.extend(more)
-                        await trio.sleep(0.001)
-                    stream.close()
+            async def read():
+                while more := await stream.receive_some(10_000):
+                    got.extend(more)
+                    await trio.sleep(0.001)
+                stream.close()
 
-                flow = next(iter(b.transport._pool._connections.values())).flow
-                b.core.outputs.append(Send(data, flow, None))
-                b.transport.flush()
-                nursery.start_soon(read)
+            flow = next(iter(b.transport._pool._connections.values())).flow
+            b.core.outputs.append(Send(data, flow, None))
+            b.transport.flush()
+            nursery.start_soon(read)
         assert got == data
 
     run(scenario)
@@ -330,7 +327,7 @@ def test_flow_of_no_number_means_whichever_connection_and_queues_while_opening(o
 
 def test_queue_while_opening_is_bounded_and_fails_as_a_whole(open_party):
     async def scenario(net):
-        async with open_party(net, "tcp://a:5060", limits=Limits(write_buffer=800, connect_seconds=5)) as a:
+        async with open_party(net, "tcp://a:5060", limits=Limits(write_buffer=600, connect_seconds=5)) as a:
             net.partition("a", "b")
             flow = Flow(transport="TCP", local=("10.0.0.1", 5060), remote=(net.address_of("b"), 5060), sent_by="a:5060")
             for number in range(4):

@@ -7,7 +7,7 @@ import trio
 
 from sipstack.message import LocalProtocolError
 from sipstack.testing import assert_idle, request, run
-from sipstack.transactions import TransactionFailed, TransportError
+from sipstack.transactions import Flow, Send, TransactionFailed, TransportError
 from sipstack.transport import Transport
 
 
@@ -113,7 +113,8 @@ def test_urls_tell_the_ports_that_were_given():
         async with Transport(Clockwork(), net, deliver=print) as transport:
             assert str(await transport.listen("udp://a:5060")) == "udp://10.0.0.1:5060"
             assert (await transport.listen("tcp://a:0")).port != 0
-            assert [url.scheme for url in transport.urls] == ["udp", "tcp"]
+            assert [url.scheme for url in transport.listeners] == ["udp", "tcp"]
+            assert transport.urls[0] == "udp://10.0.0.1:5060"
 
     run(scenario)
 
@@ -143,12 +144,57 @@ def test_run_in_a_nursery():
     run(scenario)
 
 
+def test_cancelled_owner_can_still_send(open_party):
+    async def scenario(net):
+        core = Clockwork()
+        with trio.move_on_after(5):
+            async with trio.open_nursery() as nursery:
+                transport = await nursery.start(Transport(core, net, deliver=print).run)
+                await transport.listen("udp://a:5060")
+                try:
+                    await trio.sleep_forever()
+                finally:
+                    with trio.CancelScope(shield=True):
+                        await trio.sleep(1)
+                        flow = Flow("UDP", ("10.0.0.1", 5060), ("10.0.0.2", 5060), "10.0.0.1:5060")
+                        core.outputs.append(Send(b"BYE", flow, None))
+                        transport.flush()
+                        assert transport.counters.sent == 1
+                        await transport.aclose()
+
+    run(scenario)
+
+
+def test_wait_step():
+    async def scenario(net):
+        core = Clockwork(7.0)
+        async with Transport(core, net, deliver=print) as transport:
+            await transport.wait_step()
+            assert trio.current_time() == 7.0
+
+    run(scenario)
+
+
+def test_output_that_nobody_takes_is_an_error():
+    async def scenario(net):
+        core = Clockwork()
+        async with Transport(core, net) as transport:
+            core.outputs.append("news")
+            with pytest.raises(LocalProtocolError, match="Nobody takes 'news'"):
+                transport.flush()
+
+    run(scenario)
+
+
 def test_block_raises_its_own_exception_not_a_group():
+    async def fail(net):
+        async with Transport(Clockwork(), net, deliver=print) as transport:
+            await transport.listen("udp://a:5060")
+            raise KeyError
+
     async def scenario(net):
         with pytest.raises(KeyError):
-            async with Transport(Clockwork(), net, deliver=print) as transport:
-                await transport.listen("udp://a:5060")
-                raise KeyError
+            await fail(net)
 
     run(scenario)
 

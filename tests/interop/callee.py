@@ -1,0 +1,36 @@
+"""Register at a registrar, take one call and end: `python callee.py REGISTRAR AOR USER PASSWORD`."""
+
+import sys
+
+import trio
+
+import sipstack as sip
+
+SDP = (
+    b"v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n"
+    b"m=audio 49170 RTP/AVP 0\r\na=rtpmap:0 PCMU/8000\r\n"
+)
+
+
+async def main(registrar: str, aor: str, user: str, password: str) -> None:
+    async with (
+        sip.open_endpoint("udp://127.0.0.1:0", user=user) as endpoint,
+        endpoint.register(aor, registrar=registrar, credentials=sip.Credentials(user, password)) as registration,
+    ):
+        events = endpoint.events()
+        print("registered for", registration.expires, flush=True)
+        async for event in events:
+            match event:
+                case sip.InviteReceived(call=call):
+                    print("invite", len(call.request.record_route), flush=True)
+                    async with call:
+                        await call.ring()
+                        await call.answer(SDP)
+                        await call.wait_ended()
+                    print("ended", call.end_reason, flush=True)
+                    break
+    print("done", flush=True)
+
+
+if __name__ == "__main__":
+    trio.run(main, *sys.argv[1:])
