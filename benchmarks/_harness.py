@@ -139,24 +139,20 @@ def run_sipp(server: Server, rate: int, seconds: float, core: int) -> Load:
 
 
 def search_rate(server: Server, core: int, *, start: int = 250, ceiling: int = 8_000, probe: float = 2.0) -> int:
-    """Find the highest rate with no retransmission: doubling, then four halvings of the gap."""
+    """Find the highest rate with no retransmission: doubling (or halving) from the start, then halving the gap."""
 
     def is_held(rate: int) -> bool:
         # Asked twice: on a machine with other work, one lost time slice is not the server's limit.
         return any(run_sipp(server, rate, probe, core).is_clean for _ in range(2))
 
     good, bad, rate = 0, 0, start
-    while rate <= ceiling:
-        if not is_held(rate):
-            bad = rate
-            break
-        good, rate = rate, rate * 2
-    if not bad:
-        return good
-    for _ in range(4):
+    while not (good and bad) and 10 <= rate <= ceiling:
+        if is_held(rate):
+            good, rate = rate, rate * 2
+        else:
+            bad, rate = rate, rate // 2
+    while good and bad - good > good // 8:
         middle = (good + bad) // 2
-        if middle < 10:
-            break
         if is_held(middle):
             good = middle
         else:

@@ -1,8 +1,8 @@
 """Calls per processor-second of a user agent server, next to a bare socket loop and to other Python libraries.
 
 SIPp's own `uac` scenario (INVITE, 180, 200, ACK, BYE, 200; UDP on 127.0.0.1) runs on one core, the server on another.
-For each server the highest rate without one retransmission is searched (doubling from 250 a second, then four
-halvings, two seconds each), and ninety per cent of it is held for `--seconds`. Figures come from that last run only:
+For each server the highest rate without one retransmission is searched (doubling from 250 a second, then
+halving the gap, two seconds each), and ninety per cent of it is held for `--seconds`. Figures come from that last run only:
 
 - rate: calls a second that were held without a retransmission and without a failed call;
 - calls/cpu s: calls divided by user plus system time of the server's process (/proc), so other load on the machine

@@ -8,12 +8,13 @@ import trio
 
 from sipstack.endpoint import Answered, Call, Failed, Fork, Progress, Ringing, Trying, open_endpoint
 from sipstack.message import Response
+from sipstack.transactions import TransportError
 from sipstack.transport import TrioNetwork
 
 from ._conversation import METHODS, Conversation
 from ._exit_codes import FAILURE, SUCCESS, exit_code_of_response
 from ._output import Output, sentence
-from ._peer import addresses_of, local_urls, own_uri
+from ._peer import addresses_of, local_urls, own_uri, unreachable
 from ._run import Job, seconds
 from ._session import LocalSession, media_address
 
@@ -43,7 +44,7 @@ async def call(job: Job) -> int:
                 from_uri=own_uri(arguments, endpoint.urls, peers, network),
                 proxy=arguments.proxy,
             ) as fork:
-                made = await _follow(fork, output, seconds(arguments.cancel_after))
+                made = await _follow(fork, arguments.uri, output, seconds(arguments.cancel_after))
                 if isinstance(made, int):
                     return made
                 waiting.deadline = math.inf
@@ -54,11 +55,11 @@ async def call(job: Job) -> int:
     return FAILURE
 
 
-async def _follow(fork: Fork, output: Output, cancel_after: float) -> Call | int:
+async def _follow(fork: Fork, uri: str, output: Output, cancel_after: float) -> Call | int:
     """Print the responses; return the call that was made, or the exit code if none was."""
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_cancel_later, fork, cancel_after, output)
-        made = await _outcome(fork, output)
+        made = await _outcome(fork, uri, output)
         nursery.cancel_scope.cancel()
     return made
 
@@ -69,7 +70,7 @@ async def _cancel_later(fork: Fork, delay: float, output: Output) -> None:
     await fork.cancel()
 
 
-async def _outcome(fork: Fork, output: Output) -> Call | int:
+async def _outcome(fork: Fork, uri: str, output: Output) -> Call | int:
     async for event in fork.events():
         match event:
             case Trying(response=response):
@@ -85,6 +86,8 @@ async def _outcome(fork: Fork, output: Output) -> Call | int:
                 _say(output, "failed", response)
                 return exit_code_of_response(response.code)
             case Failed(error=error):
+                if isinstance(error, TransportError):
+                    error = unreachable(uri, error)
                 output.event("failed", None, code=None, phrase=str(error))
                 output.error(sentence(error))
                 return FAILURE

@@ -6,11 +6,12 @@ import argparse
 
 from sipstack.message import URI
 from sipstack.resolver import DEFAULT_PORTS, Resolution, ResolveError
+from sipstack.transactions import TransportError
 from sipstack.transport import ListenURL, Network
 
 from ._session import media_address
 
-__all__ = ["addresses_of", "local_urls", "own_uri"]
+__all__ = ["addresses_of", "local_urls", "own_uri", "unreachable"]
 
 
 async def addresses_of(uri: str, network: Network) -> list[str]:
@@ -53,6 +54,11 @@ def own_uri(arguments: argparse.Namespace, urls: list[str], peers: list[str], ne
         return str(URI("sip", home.host, user=arguments.user))
     address = media_address(urls, peers[0], network)
     return str(URI("sip", f"[{address}]" if ":" in address else address, user="sipstack"))
+
+
+def unreachable(uri: str, error: TransportError) -> TransportError:
+    """Say of an error of the system whom it kept us from reaching."""
+    return TransportError(f"{uri} cannot be reached: {error}")
 
 
 def _has_route(peer: str, network: Network) -> bool:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from sipstack.endpoint import Registered, Registration, RegistrationFailed, RegistrationLost, open_endpoint
 from sipstack.message import URI
+from sipstack.transactions import TransportError
 from sipstack.transport import TrioNetwork
 
 from ._exit_codes import SUCCESS, exit_code_of_response
 from ._output import Output, sentence
-from ._peer import addresses_of, local_urls
+from ._peer import addresses_of, local_urls, unreachable
 from ._run import Job
 
 __all__ = ["register"]
@@ -33,6 +34,8 @@ async def register(job: Job) -> int:
             response = error.response
             output.event("failed", f"{response.code} {response.phrase}".rstrip())
             return exit_code_of_response(response.code)
+        except TransportError as error:
+            raise unreachable(arguments.registrar, error) from error
     output.event("removed", "registration removed")
     return SUCCESS
 

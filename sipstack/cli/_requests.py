@@ -8,10 +8,11 @@ import trio
 
 from sipstack.endpoint import open_endpoint
 from sipstack.message import Response
+from sipstack.transactions import TransportError
 from sipstack.transport import TrioNetwork
 
 from ._exit_codes import FAILURE, exit_code_of_response
-from ._peer import addresses_of, local_urls, own_uri
+from ._peer import addresses_of, local_urls, own_uri, unreachable
 from ._run import Job
 
 __all__ = ["message", "options"]
@@ -49,18 +50,22 @@ async def _exchange(job: Job, method: str, *, body: bytes = b"") -> Response | N
     with trio.move_on_after(patience):
         peers = await addresses_of(arguments.proxy or arguments.uri, network)
         urls = local_urls(arguments.listen, peers, network)
+        # No grace: once there is an answer, or nobody waits for it any more, nothing is left to tell the peer.
         async with open_endpoint(
-            *urls, network=network, trace=job.trace, user=arguments.user or "sipstack"
+            *urls, network=network, trace=job.trace, user=arguments.user or "sipstack", grace=0.0
         ) as endpoint:
-            response = await endpoint.request(
-                method,
-                arguments.uri,
-                body=body,
-                content_type="text/plain;charset=UTF-8" if body else None,
-                credentials=job.credentials,
-                from_uri=own_uri(arguments, endpoint.urls, peers, network),
-                proxy=arguments.proxy,
-            )
+            try:
+                response = await endpoint.request(
+                    method,
+                    arguments.uri,
+                    body=body,
+                    content_type="text/plain;charset=UTF-8" if body else None,
+                    credentials=job.credentials,
+                    from_uri=own_uri(arguments, endpoint.urls, peers, network),
+                    proxy=arguments.proxy,
+                )
+            except TransportError as error:
+                raise unreachable(arguments.uri, error) from error
             job.output.event("response", f"{response.code} {response.phrase}".rstrip())
             return response
     job.output.error(f"no final response came within {patience:g} seconds.")

@@ -179,17 +179,23 @@ class ServerCore(UsageCore):
     ) -> Response:
         response = request.create_response(code, phrase, to_tag=to_tag)
         fields = response.headers
+        has_more = False
         for name, value in headers:
             fields.add(name, value)
+            has_more = True
         self._add_server(response)
-        _set_body(response, body, content_type)
+        if body and content_type is not None and not has_more:
+            fields.add("Content-Type", content_type)
+            response.body = body
+        else:
+            _set_body(response, body, content_type)
         if 200 <= code < 300:
             method = request.method
             if method in ("INVITE", "OPTIONS"):
-                self._add_capabilities(response, method)
+                self._add_capabilities(response, method, has_more=has_more)
         return response
 
-    def _add_capabilities(self, response: Response, method: str) -> None:
+    def _add_capabilities(self, response: Response, method: str, *, has_more: bool) -> None:
         capabilities, fields = self.capabilities, response.headers
         wanted = [("Allow", capabilities.allow_text), ("Supported", capabilities.supported_text)]
         if method == "OPTIONS":
@@ -200,7 +206,8 @@ class ServerCore(UsageCore):
                 ("Accept-Language", ", ".join(capabilities.accept_language)),
             ]
         for name, value in wanted:
-            if name not in fields and (value or name == "Supported"):
+            # Only where fields beyond the copied ones are there: asking costs an index of them all.
+            if (value or name == "Supported") and not (has_more and name in fields):
                 fields.add(name, value)
 
     def _respond(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from typing import TYPE_CHECKING, Generic, NoReturn, Self, TypeVar, overload
 
 import sipmessage
@@ -309,9 +310,21 @@ class _Contact(_Many[Address]):
 
     def values(self, message: TypedHeaders) -> tuple[Address, ...]:
         """Return the contacts as they are kept."""
-        if self.key not in message.headers.typed and TypedHeaders.contact_is_star.__get__(message, type(message)):
+        kept = message.headers.typed.get(self.key)
+        if kept is not None:
+            return kept  # type: ignore[return-value]  # so it was put there
+        if TypedHeaders.contact_is_star.__get__(message, type(message)):
             return ()
         return super().values(message)
+
+
+_SHARED_LENGTH = 256
+_shared_contacts = lru_cache(maxsize=1024)(lambda text: tuple(Address.parse_many(text)))
+
+
+def _read_contacts(text: str) -> list[Address]:
+    # A peer has one Contact and says it in every request; an address never changes, so all of them may share it.
+    return list(_shared_contacts(text)) if len(text) <= _SHARED_LENGTH else Address.parse_many(text)
 
 
 def _number(key: str, maximum: int, minimum: int = 0) -> _Optional[int]:
@@ -430,7 +443,7 @@ class TypedHeaders(sipmessage.Message):
     """What all messages of a dialog share. :rfc:`3261#section-20.8`"""
     call_info = _Many("Call-Info", CallInfo.parse_many)
     """More about the caller or the callee. :rfc:`3261#section-20.9`"""
-    contact = _Contact("Contact", Address.parse_many)  # type: ignore[assignment]  # list is invariant; ours are theirs
+    contact = _Contact("Contact", _read_contacts)  # type: ignore[assignment]  # list is invariant; ours are theirs
     """Where to send further requests; empty when it is a star. :rfc:`3261#section-20.10`"""
     contact_is_star = _ContactIsStar()
     """Whether Contact is ``*``. :rfc:`3261#section-10.2.2`"""

@@ -69,7 +69,6 @@ class Transport:
         self._alarm = trio.CancelScope()
         self._armed_for = math.inf
         self._closing = trio.Event()
-        self._step: trio.Event | None = None
         self._nursery: trio.Nursery
         self._pool: Pool
         self._manager: Any = None
@@ -196,9 +195,6 @@ class Transport:
                     self.deliver(output)
         finally:
             self._is_flushing = False
-        if self._step is not None:
-            self._step.set()
-            self._step = None
         deadline = self._core.next_deadline()
         if deadline is not None and deadline < self._armed_for:
             # Moves the alarm of a sleeping task; a later deadline leaves it, to be found when it fires.
@@ -214,12 +210,6 @@ class Transport:
                 await self._awaited[1].wait()
             finally:
                 self._awaited = None
-
-    async def wait_step(self) -> None:
-        """Wait until something has happened: a message came or went, or a timer fired."""
-        if self._step is None:
-            self._step = trio.Event()
-        await self._step.wait()
 
     def _send(self, output: Send) -> None:
         flow = output.flow

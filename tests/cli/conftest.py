@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import json
 import queue
@@ -70,7 +69,7 @@ class Running:
 
     def listening(self) -> str:
         """Read where the command listens, as ``host:port``."""
-        return self.expect(r"listening on udp://(\S+)")[1]
+        return self.expect(r'udp://([^\s"]+)')[1]
 
     def signal(self, number: signal.Signals) -> None:
         self.process.send_signal(number)
@@ -80,6 +79,7 @@ class Running:
         code = self.process.wait(_PATIENCE)
         for thread in self._threads:
             thread.join(_PATIENCE)
+        assert "Traceback" not in self.errors, self.errors
         return code
 
     def rest(self, stream: str = "stdout") -> list[str]:
@@ -87,7 +87,8 @@ class Running:
         lines = []
         while (line := self._queues[stream].get(timeout=_PATIENCE)) is not None:
             lines.append(line)
-        self._queues[stream].put(None)
+        for line in (*lines, None):  # put back, to be asked again
+            self._queues[stream].put(line)
         return lines
 
     @property
@@ -96,9 +97,11 @@ class Running:
         return "\n".join(self.rest("stderr"))
 
     def end(self) -> None:
-        with contextlib.suppress(ProcessLookupError):
-            self.process.kill()
-        self.finish()
+        """Kill it if it runs, and leave no thread and no pipe behind."""
+        self.process.kill()
+        self.process.wait(_PATIENCE)
+        for thread in self._threads:
+            thread.join(_PATIENCE)
 
 
 @pytest.fixture

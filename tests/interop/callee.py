@@ -22,12 +22,12 @@ async def main(registrar: str, aor: str, user: str, password: str) -> None:
         async for event in events:
             match event:
                 case sip.InviteReceived(call=call):
-                    print("invite", len(call.request.record_route), flush=True)
+                    print("invite", len(call.invite.record_route), flush=True)
                     async with call:
                         await call.ring()
                         await call.answer(SDP)
-                        await call.wait_ended()
-                    print("ended", call.end_reason, flush=True)
+                        reason = await call.wait_ended()
+                    print("ended", reason, flush=True)
                     break
     print("done", flush=True)
 

@@ -307,9 +307,9 @@ class Callee:
         return self.run.finish(seconds)
 
 
-def _is_bound(port: int) -> bool:
-    """Tell whether somebody holds a UDP port of 127.0.0.1."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+def _is_bound(port: int, kind: socket.SocketKind = socket.SOCK_DGRAM) -> bool:
+    """Tell whether somebody holds a port of 127.0.0.1."""
+    with socket.socket(socket.AF_INET, kind) as probe:
         try:
             probe.bind(("127.0.0.1", port))
         except OSError:
@@ -336,7 +336,8 @@ def sipp_uas(start: Start, need: Callable[[str], str], tmp_path: Path) -> Callab
         command = [*_scenario(scenario, tmp_path, code), "-i", "127.0.0.1", "-p", str(port)]
         command += ["-m", str(calls), "-timeout", str(seconds), "-mi", "127.0.0.1", "-mp", str(media)]
         run = SIPp(start, need("sipp"), tmp_path, [*command, *options])
-        _wait_until(lambda: _is_bound(port), "the socket of SIPp")
+        kind = socket.SOCK_STREAM if "t1" in options else socket.SOCK_DGRAM
+        _wait_until(lambda: _is_bound(port, kind), "the socket of SIPp")
         return Callee(run, port)
 
     return begin

@@ -218,6 +218,44 @@ def test_trace_of_the_transport_itself(open_party):
     assert (sent.local, sent.remote) == (received.local, received.remote) == (("10.0.0.1", 5060), ("10.0.0.2", 5060))
 
 
+class _Everywhere:
+    """A virtual socket that says it is bound to all addresses."""
+
+    address = ("0.0.0.0", 5060)
+
+    def __init__(self, socket):
+        self._socket = socket
+
+    def __getattr__(self, name):
+        return getattr(self._socket, name)
+
+
+def test_source_that_nothing_leads_back_to_is_dropped(open_party):
+    class OneWay:
+        def __init__(self, host):
+            self._host = host
+
+        def __getattr__(self, name):
+            return getattr(self._host, name)
+
+        async def open_datagram(self, host, port):
+            socket = await self._host.open_datagram(host, port)
+            return _Everywhere(socket)
+
+        def local_host_towards(self, host):
+            raise OSError(101, "Network is unreachable")
+
+    async def scenario(net):
+        async with open_party(OneWay(net.host("b")), "udp://0.0.0.0:5060") as b, ScriptedPeer(net, "a:5060") as a:
+            await a.send(request(), to="b:5060")
+            await a.expect_nothing(1)
+            assert b.transport.counters.sends_failed == 1
+            b.send(request(via=None), "sip:10.0.0.9")
+            assert b.core.unroutables == ["no way leads to 10.0.0.9: Network is unreachable"]
+
+    run(scenario)
+
+
 def test_host_and_port():
     assert host_and_port(("10.0.0.1", 5060)) == "10.0.0.1:5060"
     assert host_and_port(("::1", 5060)) == "[::1]:5060"

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 import trio
+import trio.lowlevel
 
 from sipstack.message import Limits
 from sipstack.testing import request, run
@@ -78,7 +79,7 @@ def test_single_exception_among_cancellations():
         with trio.CancelScope() as scope:
             scope.cancel()
             try:
-                await trio.sleep(0)
+                await trio.lowlevel.checkpoint()
             except trio.Cancelled as error:
                 caught.append(error)
                 raise

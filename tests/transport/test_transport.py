@@ -165,11 +165,13 @@ def test_cancelled_owner_can_still_send(open_party):
     run(scenario)
 
 
-def test_wait_step():
+def test_wait_until():
     async def scenario(net):
-        core = Clockwork(7.0)
+        core = Clockwork(3.0, 7.0)
         async with Transport(core, net, deliver=print) as transport:
-            await transport.wait_step()
+            await transport.wait_until(lambda: True)
+            assert trio.current_time() == 0
+            await transport.wait_until(lambda: len(core.fired) == 2)
             assert trio.current_time() == 7.0
 
     run(scenario)
