@@ -19,10 +19,8 @@ TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 
 
 def cores() -> tuple[int, int]:
-    """Return the core of the program under test and the core of its load."""
+    """Return the core of the program under test and the core of its load; the same one where there is only one."""
     available = sorted(os.sched_getaffinity(0))
-    if len(available) < 2:
-        print("warning: one core only; load and server share it, the figures are worth little")
     return available[-1], available[0]
 
 
@@ -138,12 +136,22 @@ def run_sipp(server: Server, rate: int, seconds: float, core: int) -> Load:
     )
 
 
-def search_rate(server: Server, core: int, *, start: int = 250, ceiling: int = 8_000, probe: float = 2.0) -> int:
+def run_fresh(name: str, rate: int, seconds: float) -> Load:
+    """Run SIPp against a server just started: calls that an overload left behind would spoil the next figure."""
+    server_core, load_core = cores()
+    server = Server(name, server_core)
+    try:
+        return run_sipp(server, rate, seconds, load_core)
+    finally:
+        server.stop()
+
+
+def search_rate(name: str, *, start: int = 250, ceiling: int = 8_000, probe: float = 2.0) -> int:
     """Find the highest rate with no retransmission: doubling (or halving) from the start, then halving the gap."""
 
     def is_held(rate: int) -> bool:
         # Asked twice: on a machine with other work, one lost time slice is not the server's limit.
-        return any(run_sipp(server, rate, probe, core).is_clean for _ in range(2))
+        return any(run_fresh(name, rate, probe).is_clean for _ in range(2))
 
     good, bad, rate = 0, 0, start
     while not (good and bad) and 10 <= rate <= ceiling:
@@ -160,16 +168,16 @@ def search_rate(server: Server, core: int, *, start: int = 250, ceiling: int = 8
     return good
 
 
-def measure(server: Server, core: int, seconds: float, *, start: int = 250) -> Load | None:
+def measure(name: str, seconds: float) -> Load | None:
     """Search the rate, then hold ninety per cent of it (less after a retransmission) for the seconds asked for."""
-    rate = int(search_rate(server, core, start=start) * 0.9)
-    for _ in range(5):
+    rate = int(search_rate(name) * 0.9)
+    for _ in range(6):
         if rate < 10:
-            return None
-        load = run_sipp(server, rate, seconds, core)
+            break
+        load = run_fresh(name, rate, seconds)
         if load.is_clean:
             return load
-        rate = int(rate * 0.85)
+        rate = int(rate * 0.8)
     return None
 
 

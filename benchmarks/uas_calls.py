@@ -1,8 +1,9 @@
 """Calls per processor-second of a user agent server, next to a bare socket loop and to other Python libraries.
 
 SIPp's own `uac` scenario (INVITE, 180, 200, ACK, BYE, 200; UDP on 127.0.0.1) runs on one core, the server on another.
-For each server the highest rate without one retransmission is searched (doubling from 250 a second, then
-halving the gap, two seconds each), and ninety per cent of it is held for `--seconds`. Figures come from that last run only:
+For each server the highest rate without one retransmission is searched (doubling from 250 a second, then halving the
+gap; two seconds each, with a server just started), and ninety per cent of it, or less if that is too much, is held for
+`--seconds`. Figures come from that last run only:
 
 - rate: calls a second that were held without a retransmission and without a failed call;
 - calls/cpu s: calls divided by user plus system time of the server's process (/proc), so other load on the machine
@@ -23,7 +24,7 @@ import pstats
 import tempfile
 from pathlib import Path
 
-from _harness import Load, Server, cores, measure, require, run_sipp, table
+from _harness import Load, Server, cores, measure, require, run_fresh, run_sipp, table
 
 MODULES = {"bare": "trio", "sipstack": "sipstack", "voip-utils": "voip_utils", "pjsua2": "pjsua2", "aiosip": "aiosip"}
 
@@ -97,23 +98,17 @@ def main() -> None:
         if reason is not None:
             print(f"skipped: {name} ({reason})")
             continue
-        server = Server(name, server_core)
-        try:
-            load = measure(server, load_core, options.seconds)
-        finally:
-            server.stop()
+        load = measure(name, options.seconds)
         if load is None:
             print(f"failed: {name} holds no rate without a retransmission")
             continue
         loads[name] = load
         floor = load if name == "bare" else floor
     if "bare" in loads and "sipstack" in loads:
-        server = Server("bare", server_core)
-        try:
-            loads["bare, same rate"] = run_sipp(server, loads["sipstack"].rate, min(5.0, options.seconds), load_core)
-        finally:
-            server.stop()
+        loads["bare, same rate"] = run_fresh("bare", loads["sipstack"].rate, min(5.0, options.seconds))
     print(f"\nUAS over UDP: SIPp on core {load_core}, server on core {server_core}")
+    if server_core == load_core:
+        print("warning: one core only; load and server share it, and the figures are worth little")
     print(f"{options.seconds:g} s at 90% of the highest rate without a retransmission")
     table(
         ("server", "rate/s", "calls", "retrans", "cpu s", "busy", "calls/cpu s", "us/call", "ratio"),

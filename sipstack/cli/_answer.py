@@ -14,11 +14,12 @@ from sipstack.endpoint import (
     RequestReceived,
     open_endpoint,
 )
-from sipstack.message import LocalProtocolError
+from sipstack.message import LocalProtocolError, SipError
 from sipstack.transport import TrioNetwork
 
 from ._conversation import METHODS, Conversation, session_answer
 from ._exit_codes import SUCCESS
+from ._output import sentence
 from ._run import Job, seconds
 from ._session import LocalSession, media_address, peer_of
 
@@ -100,6 +101,9 @@ class _Answerer:
                 await self._settle(call, label, fields)
             except CallEnded as error:
                 self._output.event("ended", f"{label}{error.reason}", **fields, reason=error.reason)
+            except SipError as error:  # one call that goes wrong must not end the others
+                self._output.event("ended", None, **fields, reason="error")
+                self._output.error(f"{label}{sentence(error)}")
         self._ended += 1
         if self._ended == self._arguments.max_calls:
             self._scope.cancel()

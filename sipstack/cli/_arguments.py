@@ -82,6 +82,9 @@ examples:
 """
 
 
+_FROM = "who we are (default: U at the proxy or target; without --user, sipstack at our own address)"
+
+
 class _Parser(argparse.ArgumentParser):
     """Refuse with one sentence; the usage is a ``--help`` away."""
 
@@ -181,7 +184,7 @@ def _credentials(parser: argparse.ArgumentParser) -> None:
 
 def _client(parser: argparse.ArgumentParser, timeout: str) -> None:
     _listen(parser)
-    parser.add_argument("--from", metavar="URI", dest="from_uri", type=_uri("sip", "sips", "tel"), help="who we are")
+    parser.add_argument("--from", metavar="URI", dest="from_uri", type=_uri("sip", "sips", "tel"), help=_FROM)
     parser.add_argument("--proxy", metavar="URI", type=_uri("sip", "sips"), help="send everything through this proxy")
     parser.add_argument("--timeout", metavar="SECONDS", type=_seconds, help=timeout)
     _credentials(parser)

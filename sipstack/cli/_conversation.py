@@ -59,7 +59,7 @@ class Conversation:
         self._label = label
         self._fields = fields
 
-    def say(self, name: str, text: str, **fields: object) -> None:
+    def say(self, name: str, text: str, /, **fields: object) -> None:
         """Print one event of this call."""
         self._output.event(name, f"{self._label}{text}", **self._fields, **fields)
 

@@ -8,7 +8,7 @@ import signal
 import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager, suppress
 from typing import BinaryIO, TypeAlias
 
 import attrs
@@ -44,6 +44,8 @@ class Job:
         return Credentials(self.arguments.user, self.arguments.password)
 
 
+_ENDING = (signal.SIGINT, signal.SIGTERM)
+
 Command: TypeAlias = Callable[[Job], Awaitable[int]]
 "Do the work and return the exit code; it may raise SipError and OSError, which end it with one sentence and 1."
 
@@ -51,18 +53,21 @@ Command: TypeAlias = Callable[[Job], Awaitable[int]]
 def run(command: Command, arguments: argparse.Namespace) -> int:
     """Run a command to its end, or to the first signal, and return the exit code."""
     output = Output(f"sipstack {arguments.command}", is_json=getattr(arguments, "json", False))
+    pcap: BinaryIO | None = None
+    if arguments.pcap is not None:
+        try:
+            pcap = open(arguments.pcap, "wb")  # noqa: SIM115  (closing it may fail too, see below)
+        except OSError as error:
+            output.error(f"{arguments.pcap} cannot be written: {error.strerror or error}.")
+            return FAILURE
     try:
-        with ExitStack() as files:
-            pcap: BinaryIO | None = None
-            if arguments.pcap is not None:
-                try:
-                    pcap = files.enter_context(open(arguments.pcap, "wb"))
-                except OSError as error:
-                    output.error(f"{arguments.pcap} cannot be written: {error.strerror or error}.")
-                    return FAILURE
-            code = trio.run(_supervise, command, arguments, output, pcap)
-    except KeyboardInterrupt:  # a second one, while calls were being hung up: whoever sends it wants out
+        code = trio.run(_supervise, command, arguments, output, pcap)
+    except* KeyboardInterrupt:  # before our own handler stood
         code = exit_code_of_signal(signal.SIGINT)
+    finally:
+        if pcap is not None:
+            with suppress(OSError):  # a full disk: the trace has told of it when it first failed
+                pcap.close()
     if isinstance(output.failure, BrokenPipeError):
         code = BROKEN_PIPE
     elif output.failure is not None:
@@ -91,12 +96,14 @@ async def _supervise(command: Command, arguments: argparse.Namespace, output: Ou
 async def _watch_signals(
     caught: list[int], scope: trio.CancelScope, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
 ) -> None:
-    # Left after the first, so that the second does what it would have done without us.
-    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+    with trio.open_signal_receiver(*_ENDING) as signals:
         task_status.started()
         async for number in signals:
             caught.append(number)
             break
+    # Hanging up may take some seconds; whoever sends a second signal does not want to wait for it.
+    for each in _ENDING:
+        signal.signal(each, signal.SIG_DFL)
     scope.cancel()
 
 

@@ -65,7 +65,7 @@ class ServerCore(UsageCore):
             self._receive_inside(usage, transaction, request, now)
         except MalformedMessage as error:
             self.counters["requests malformed"] += 1
-            self._answer(transaction, error.status_hint, now)
+            self._answer(transaction, error.status_hint, now, phrase=error.phrase)
 
     def _on_ack(self, output: AckArrived, now: float) -> None:
         request = output.request
@@ -154,8 +154,16 @@ class ServerCore(UsageCore):
     def _retry_after(self) -> str:
         return str(self._tokens.number(32) % (RETRY_AFTER_LIMIT + 1))
 
-    def _answer(self, transaction: ServerTransaction, code: int, now: float, headers: HeaderFields = ()) -> None:
-        response = transaction.request.create_response(code, to_tag=self._tokens.tag())
+    def _answer(
+        self,
+        transaction: ServerTransaction,
+        code: int,
+        now: float,
+        headers: HeaderFields = (),
+        *,
+        phrase: str | None = None,
+    ) -> None:
+        response = transaction.request.create_response(code, phrase, to_tag=self._tokens.tag())
         for name, value in headers:
             response.headers.add(name, value)
         self._add_server(response)

@@ -13,10 +13,9 @@ from typing import TYPE_CHECKING, Self
 import trio
 
 from ..auth import Authenticator
-from ..dialogs import Dialog, InviteUsage, ServerInvite
 from ..dialogs import AckReceived as CoreAckReceived
-from ..dialogs import DialogRequest
-from ..message import Address, LocalProtocolError, Request, Response
+from ..dialogs import Dialog, DialogRequest, InviteUsage, ServerInvite
+from ..message import Address, LocalProtocolError, MalformedMessage, Request, Response
 from ._errors import CallEnded
 from ._event_queue import EventQueue
 from ._events import (
@@ -54,8 +53,13 @@ _EVENTS: dict[str, type[RequestReceived]] = {
 
 def is_sdp(message: Request | Response) -> bool:
     """Tell whether a message carries a session description."""
-    media_type = message.content_type
-    return bool(message.body) and media_type is not None and media_type.mime_type.lower() == SDP
+    if not message.body:
+        return False
+    try:
+        media_type = message.content_type
+    except MalformedMessage:
+        return False
+    return media_type is not None and media_type.mime_type.lower() == SDP
 
 
 class Call:
@@ -80,7 +84,7 @@ class Call:
     def __init__(self, endpoint: Endpoint, usage: InviteUsage, authenticator: Authenticator) -> None:
         self._endpoint = endpoint
         self._authenticator = authenticator
-        self._core = endpoint._core  # noqa: SLF001  (one package: calls are the endpoint's own hand)
+        self._core = endpoint._core
         self._queue: EventQueue[Event] = EventQueue(endpoint.limits.call_queue)
         self._end_event: trio.Event | None = None
         self._is_leaving = False
@@ -112,7 +116,7 @@ class Call:
         self._check()
         self._core.acknowledge(self.usage, trio.current_time(), body=answer, content_type=SDP)
         self.local_sdp = answer
-        await self._endpoint._step()  # noqa: SLF001
+        await self._endpoint._step()
 
     async def reinvite(
         self, offer: bytes | None = None, *, content_type: str = SDP, headers: Iterable[tuple[str, str]] = ()
@@ -128,7 +132,7 @@ class Call:
             self.usage, trio.current_time(), body=offer or b"", content_type=content_type if offer else None,
             headers=tuple(headers),
         )  # fmt: skip
-        response = await self._endpoint._exchange(outgoing, self._authenticator)  # noqa: SLF001
+        response = await self._endpoint._exchange(outgoing, self._authenticator)
         if response.is_success:
             self.local_sdp = offer
             if is_sdp(response):
@@ -152,7 +156,7 @@ class Call:
         outgoing = self._core.dialog_request(
             self.usage, method, trio.current_time(), body=body, content_type=content_type, headers=tuple(headers)
         )
-        return await self._endpoint._exchange(outgoing, self._authenticator)  # noqa: SLF001
+        return await self._endpoint._exchange(outgoing, self._authenticator)
 
     async def hangup(self, *, headers: Iterable[tuple[str, str]] = ()) -> None:
         """End the call and wait until the peer knows, or the endpoint's grace time is over."""
@@ -194,7 +198,7 @@ class Call:
             self._core.bye(self.usage, trio.current_time(), headers=tuple(headers))
             if self.usage.bye is not None:
                 self._authenticator.authorize(self.usage.bye.request)
-            self._endpoint._flush()  # noqa: SLF001
+            self._endpoint._flush()
 
     # What the endpoint passes on from the core.
 
@@ -202,7 +206,7 @@ class Call:
         request = output.request
         event = _EVENTS.get(request.method, RequestReceived)(request, self._endpoint, output.transaction, self)
         if not self._queue.put(event):
-            self._endpoint._shed(output.transaction)  # noqa: SLF001
+            self._endpoint._shed(output.transaction)
 
     def _on_ack(self, output: CoreAckReceived) -> None:
         if is_sdp(output.request):
@@ -235,10 +239,10 @@ class IncomingCall(Call):
     __slots__ = ("_contact", "_invite", "_is_answered")
 
     def __init__(self, endpoint: Endpoint, invite: ServerInvite) -> None:
-        super().__init__(endpoint, invite.usage, endpoint._no_credentials)  # noqa: SLF001
+        super().__init__(endpoint, invite.usage, endpoint._no_credentials)
         self._invite = invite
         self._is_answered = False
-        self._contact: Address = endpoint._contact(invite.transaction.flow)  # noqa: SLF001
+        self._contact: Address = endpoint._contact(invite.transaction.flow)
         if is_sdp(invite.request):
             self.remote_sdp = invite.request.body
 
@@ -271,7 +275,7 @@ class IncomingCall(Call):
         if not 100 < code < 200:
             raise LocalProtocolError(f"{code} does not ring: use 101 to 199, or answer() and reject()")
         self._respond(code, phrase, answer, headers)
-        await self._endpoint._step()  # noqa: SLF001
+        await self._endpoint._step()
 
     async def answer(self, sdp: bytes | None = None, *, headers: Iterable[tuple[str, str]] = ()) -> None:
         """Accept the call with 200 (:rfc:`3261#section-13.3.1.4`); the stack repeats it until the ACK comes.
@@ -282,7 +286,7 @@ class IncomingCall(Call):
         """
         self._respond(200, None, sdp, headers)
         self._is_answered = True
-        await self._endpoint._step()  # noqa: SLF001
+        await self._endpoint._step()
 
     async def reject(
         self, code: int = 486, phrase: str | None = None, *, headers: Iterable[tuple[str, str]] = ()
@@ -297,7 +301,7 @@ class IncomingCall(Call):
             raise LocalProtocolError(f"{code} does not refuse: use 300 to 699")
         self._respond(code, phrase, None, headers)
         self._end_refused()
-        await self._endpoint._step()  # noqa: SLF001
+        await self._endpoint._step()
 
     async def redirect(self, *uris: str) -> None:
         """Send the caller elsewhere with 302 (:rfc:`3261#section-8.3`).
@@ -306,9 +310,7 @@ class IncomingCall(Call):
         """
         await self.reject(302, headers=[("Contact", f"<{uri}>") for uri in uris])
 
-    def _respond(
-        self, code: int, phrase: str | None, sdp: bytes | None, headers: Iterable[tuple[str, str]]
-    ) -> None:
+    def _respond(self, code: int, phrase: str | None, sdp: bytes | None, headers: Iterable[tuple[str, str]]) -> None:
         self._check()
         self._core.respond(
             self._invite, code, trio.current_time(), phrase=phrase, body=sdp or b"", content_type=SDP if sdp else None,
@@ -318,7 +320,7 @@ class IncomingCall(Call):
             self.local_sdp = sdp
 
     def _end_refused(self) -> None:
-        self._endpoint._forget(self)  # noqa: SLF001
+        self._endpoint._forget(self)
         self._finish("refused", None)
 
     def _leave(self, headers: Iterable[tuple[str, str]] = ()) -> None:
@@ -327,7 +329,7 @@ class IncomingCall(Call):
         else:
             self._respond(480, None, None, headers)
             self._end_refused()
-            self._endpoint._flush()  # noqa: SLF001
+            self._endpoint._flush()
 
     def _on_cancelled(self, request: Request | None) -> None:
         self._finish("cancelled", CancelReceived(request))

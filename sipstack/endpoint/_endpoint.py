@@ -24,15 +24,31 @@ from ..dialogs import (
     InviteCancelled,
     InviteFailed,
     InviteProgress,
-    InviteReceived as CoreInviteReceived,
     InviteUsage,
-    OutOfDialogRequest,
     Outgoing,
-    RequestFailed as CoreRequestFailed,
+    OutOfDialogRequest,
     ResponseReceived,
     UsageEnded,
 )
-from ..message import DEFAULT_LIMITS, Address, CSeq, Limits, LocalProtocolError, Request, Response, SipError, Tokens, URI
+from ..dialogs import (
+    InviteReceived as CoreInviteReceived,
+)
+from ..dialogs import (
+    RequestFailed as CoreRequestFailed,
+)
+from ..message import (
+    DEFAULT_LIMITS,
+    URI,
+    Address,
+    CSeq,
+    Limits,
+    LocalProtocolError,
+    MalformedMessage,
+    Request,
+    Response,
+    SipError,
+    Tokens,
+)
 from ..resolver import ResolveError
 from ..timers import TimerValues
 from ..trace import Trace
@@ -420,6 +436,8 @@ class Endpoint:
         if not self._is_listening:
             self._respond(transaction, 200 if request.method == "OPTIONS" else 405)
             return
+        if not self._is_sound(request, transaction):
+            return
         event = _EVENTS.get(request.method, RequestReceived)(request, self, transaction)
         if not self._queue.put(event):
             self._shed(transaction)
@@ -428,8 +446,18 @@ class Endpoint:
         call = self._calls.get(output.usage)
         if call is None:
             self._respond(output.transaction, 481)
-        else:
+        elif self._is_sound(output.request, output.transaction):
             call._on_request(output)
+
+    def _is_sound(self, request: Request, transaction: ServerTransaction) -> bool:
+        """Read every header field, so that none can fail in the user's hands; what is wrong is answered 400."""
+        try:
+            request.validate()
+        except MalformedMessage as error:
+            self._count("malformed header field")
+            self._respond(transaction, error.status_hint, phrase=error.phrase)
+            return False
+        return True
 
     def _on_ack(self, output: AckReceived) -> None:
         call = self._calls.get(output.usage)

@@ -32,11 +32,11 @@ __all__ = [
     "NotifyReceived",
     "OptionsReceived",
     "Progress",
+    "RegisterReceived",
     "Registered",
     "RegistrationLost",
     "ReinviteReceived",
     "RequestReceived",
-    "RegisterReceived",
     "Ringing",
     "Trying",
     "UpdateReceived",
@@ -108,11 +108,11 @@ class RequestReceived(Event):
         """
         if self._is_answered:
             raise LocalProtocolError(f"this {self.method} has been answered; answer each request once")
-        self._endpoint._respond(  # noqa: SLF001  (one package: events are the endpoint's own hand)
+        self._endpoint._respond(
             self._transaction, code, phrase=phrase, body=body, content_type=content_type, headers=headers
         )
         self._is_answered = code >= 200
-        await self._endpoint._step()  # noqa: SLF001
+        await self._endpoint._step()
 
 
 class OptionsReceived(RequestReceived):

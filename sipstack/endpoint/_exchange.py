@@ -50,9 +50,9 @@ class Exchange:
         if not response.is_final:
             return False
         if response.code in (401, 407):
-            retry = self._endpoint._authorized(self._authenticator, self.outgoing.request, response)  # noqa: SLF001
+            retry = self._endpoint._authorized(self._authenticator, self.outgoing.request, response)
             if retry is not None:
-                self._endpoint._core.resend(self.outgoing, retry)  # noqa: SLF001
+                self._endpoint._core.resend(self.outgoing, retry)
                 return False
         else:
             self._authenticator.accepted(self.outgoing.request, response)
@@ -62,7 +62,7 @@ class Exchange:
 
     def on_failed(self, output: RequestFailed) -> None:
         """Take the news that no response will come."""
-        self.fail(self._endpoint._error_of(output.kind, output.detail))  # noqa: SLF001
+        self.fail(self._endpoint._error_of(output.kind, output.detail))
 
     def fail(self, error: SipError) -> None:
         """End the wait with an error."""

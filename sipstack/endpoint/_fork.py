@@ -63,7 +63,7 @@ class Fork:
 
     def __init__(self, endpoint: Endpoint, request: Request, offer: bytes | None, authenticator: Authenticator) -> None:
         self._endpoint = endpoint
-        self._core = endpoint._core  # noqa: SLF001  (one package)
+        self._core = endpoint._core
         self._request = request
         self._offer = offer
         self._authenticator = authenticator
@@ -75,7 +75,7 @@ class Fork:
         self.legs: list[Leg] = []
 
     def _start(self, next_hop: str | None) -> None:
-        self._invite = self._endpoint._invite(self, self._request, next_hop)  # noqa: SLF001
+        self._invite = self._endpoint._invite(self, self._request, next_hop)
 
     @property
     def request(self) -> Request:
@@ -108,7 +108,7 @@ class Fork:
         if not self._settled.is_set():
             assert self._invite is not None
             self._core.cancel(self._invite, trio.current_time(), reason=reason)
-            self._endpoint._flush()  # noqa: SLF001
+            self._endpoint._flush()
             with trio.move_on_after(self._endpoint.grace):
                 await self._settled.wait()
 
@@ -152,14 +152,14 @@ class Fork:
             return
         leg.response = output.response
         self._authenticator.accepted(output.invite.request, output.response)
-        leg.call = call = self._endpoint._adopt(output.usage, self._authenticator)  # noqa: SLF001
+        leg.call = call = self._endpoint._adopt(output.usage, self._authenticator)
         call.local_sdp = self._offer
         call.remote_sdp = output.response.body if is_sdp(output.response) else leg.early_sdp
         if self._call is None:
             self._call = call
             self._settled.set()
         else:
-            call._leave(LOST_FORK)  # noqa: SLF001
+            call._leave(LOST_FORK)
         self._queue.put(Answered(output.response, leg, call), beyond_limit=True)
 
     def _on_failed(self, output: InviteFailed) -> bool:
@@ -167,11 +167,11 @@ class Fork:
         response = output.response
         if response is not None and response.code in (401, 407) and self._call is None:
             assert self._invite is not None
-            retry = self._endpoint._authorized(self._authenticator, self._invite.request, response)  # noqa: SLF001
+            retry = self._endpoint._authorized(self._authenticator, self._invite.request, response)
             if retry is not None and not self._invite.is_cancelled:
                 self._core.resend(self._invite, retry)
                 return False
-        error = self._endpoint._failure(response, output.kind, output.detail, CallFailed)  # noqa: SLF001
+        error = self._endpoint._failure(response, output.kind, output.detail, CallFailed)
         if self._call is None:
             self._error = error
             self._settled.set()

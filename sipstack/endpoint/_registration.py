@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from ..auth import Authenticator
-from ..message import Address, CSeq, MalformedMessage, Request, Response, SipError, URI
+from ..message import URI, Address, CSeq, MalformedMessage, Request, Response, SipError
 from ._errors import RegistrationFailed
 from ._event_queue import EventQueue
 from ._events import Event, Registered, RegistrationLost
@@ -72,9 +72,7 @@ class Registration:
         self._sequence += 1
         request.cseq = CSeq(self._sequence, "REGISTER")
         request.expires = expires
-        exchange = self._endpoint._send(  # noqa: SLF001  (one package)
-            request, self._next_hop, self._authenticator, with_contact=True
-        )
+        exchange = self._endpoint._send(request, self._next_hop, self._authenticator, with_contact=True)
         try:
             response = await exchange.wait()
         finally:
@@ -122,7 +120,7 @@ class Registration:
                 try:
                     await self._send(0)
                 except SipError as error:
-                    self._endpoint._count(f"un-REGISTER failed: {type(error).__name__}")  # noqa: SLF001
+                    self._endpoint._count(f"un-REGISTER failed: {type(error).__name__}")
 
 
 def _retry_after(error: SipError) -> float:

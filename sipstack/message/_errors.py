@@ -6,12 +6,17 @@ reply without knowing what went wrong.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ._message import Request, Response
 
 __all__ = ["LocalProtocolError", "MalformedMessage", "ProtocolError", "RemoteProtocolError", "SipError"]
+
+
+_UNPRINTABLE = re.compile(r"[^\x20-\x7e]+")
+_PHRASE_LENGTH = 120  # characters: a status line stays one line of a log
 
 
 class SipError(Exception):
@@ -43,3 +48,8 @@ class MalformedMessage(RemoteProtocolError, ValueError):  # noqa: N818  (the nam
         self.reason = reason
         self.status_hint = status_hint
         self.partial = partial
+
+    @property
+    def phrase(self) -> str:
+        """The reason as a reason phrase: one line of printable ASCII, whatever bytes of the peer it quotes."""
+        return _UNPRINTABLE.sub("?", self.reason)[:_PHRASE_LENGTH]

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 
 import sipmessage
 
 from ._errors import LocalProtocolError
 from ._typed import HEADER_NAMES
 
-__all__ = ["Field", "Headers", "key_of"]
+__all__ = ["SPELLINGS", "Field", "Headers", "key_of"]
 
 Field = tuple[str, str, str]
 "One header field: the key its name compares by, its unfolded value, and the line or lines it goes out as."
@@ -24,15 +25,15 @@ _TOKEN = re.compile(r"[A-Za-z0-9\-.!%*_+`'~]+")
 _UNSAFE = re.compile(r"[\r\n\0]")
 
 # Spellings seen on every wire are found with one look-up; all others cost a lower() and a second one.
-_SPELLINGS: dict[str, str] = {}
+SPELLINGS: dict[str, str] = {}
 for _short, _long in HEADER_NAMES.items():
     for _spelling in (_short, _short.upper(), _short.title(), _long, _long.upper()):
-        _SPELLINGS[_spelling] = _long
+        SPELLINGS[_spelling] = _long
 
 
 def key_of(name: str) -> str | None:
     """Return what a header name compares by: the standard spelling of a known name, else lower case; None: no name."""
-    key = _SPELLINGS.get(name)
+    key = SPELLINGS.get(name)
     if key is not None:
         return key
     if _TOKEN.fullmatch(name) is None:
@@ -48,10 +49,19 @@ def _local_key(name: str) -> str:
     return key
 
 
-def _line(name: str, value: str) -> str:
+def _field(name: str, value: str) -> Field:
     if _UNSAFE.search(value):
         raise LocalProtocolError(f"the value of {name} holds CR, LF or NUL: {value!r}; remove them")
-    return f"{name}: {value}"
+    return _local_key(name), value, f"{name}: {value}"
+
+
+_SHARED_LENGTH = 256
+_shared_field = lru_cache(maxsize=4096)(_field)
+"Server, Allow, Contact and their like stand in every message of an endpoint: made once, checked once, held once."
+
+
+def _new_field(name: str, value: str) -> Field:
+    return _shared_field(name, value) if len(value) <= _SHARED_LENGTH else _field(name, value)
 
 
 class Headers(sipmessage.Headers):
@@ -60,60 +70,69 @@ class Headers(sipmessage.Headers):
     def __init__(self) -> None:
         self.fields: list[Field] = []
         self.typed: dict[str, object] = {}
-        self._index: dict[str, list[str]] | None = None
+        # Tuples, since a collector that looks at what a long-lived transaction holds passes over those of text.
+        self._index: dict[str, tuple[str, ...]] | None = None
 
     def _changed(self, key: str) -> None:
         self._index = None
+        self._forget_typed(key)
+
+    def _forget_typed(self, key: str) -> None:
         if self.typed:
             self.typed.pop(key, None)
             self.typed.pop(key + ".part", None)
 
-    def _values(self) -> dict[str, list[str]]:
+    def _values(self) -> dict[str, tuple[str, ...]]:
         index = self._index
         if index is None:
             index = {}
             for key, value, _ in self.fields:
-                if key in index:
-                    index[key].append(value)
-                else:
-                    index[key] = [value]
+                index[key] = (*index[key], value) if key in index else (value,)
             self._index = index
         return index
+
+    def _values_of(self, name: str) -> tuple[str, ...]:
+        index = self._values()
+        values = index.get(name)  # as it is mostly spelled
+        return values if values is not None else index.get(key_of(name) or "", ())
 
     def add(self, key: str, value: str) -> None:
         """Add one field below all others.
 
         :raises LocalProtocolError: the name is no token, or the value holds CR, LF or NUL.
         """
-        name = _local_key(key)
-        self.fields.append((name, value, _line(key, value)))
-        self._changed(name)
+        field = _new_field(key, value)
+        name = field[0]
+        self.fields.append(field)
+        index = self._index
+        if index is not None:
+            index[name] = (*index[name], value) if name in index else (value,)
+        self._forget_typed(name)
 
     def prepend(self, key: str, value: str) -> None:
         """Add one field above all others, as a proxy does with Via and Record-Route.
 
         :raises LocalProtocolError: the name is no token, or the value holds CR, LF or NUL.
         """
-        name = _local_key(key)
-        self.fields.insert(0, (name, value, _line(key, value)))
-        self._changed(name)
+        field = _new_field(key, value)
+        self.fields.insert(0, field)
+        self._changed(field[0])
 
     def get(self, key: str, default: str | None = None) -> str | None:
         """Return the first value of a name, unfolded, or `default`."""
-        values = self._values().get(key) or self._values().get(key_of(key) or "")
+        values = self._values_of(key)
         return values[0] if values else default
 
     def getlist(self, key: str) -> list[str]:
         """Return all values of a name, unfolded, in order, one per field."""
-        values = self._values().get(key) or self._values().get(key_of(key) or "")
-        return list(values) if values else []
+        return list(self._values_of(key))
 
     def keys(self) -> list[str]:
         """Return the names present, each once, in order of first appearance."""
         spelled: dict[str, str] = {}
         for key, _, raw in self.fields:
             if key not in spelled:
-                spelled[key] = key if key in _SPELLINGS else raw.partition(":")[0].rstrip(" \t")
+                spelled[key] = key if key in SPELLINGS else raw.partition(":")[0].rstrip(" \t")
         return list(spelled.values())
 
     def remove(self, key: str) -> None:
@@ -136,7 +155,7 @@ class Headers(sipmessage.Headers):
         :raises LocalProtocolError: the name is no token, or a value holds CR, LF or NUL.
         """
         name = _local_key(key)
-        new = [(name, value, _line(key, value)) for value in values]
+        new = [_new_field(key, value) for value in values]
         kept: list[Field] = []
         place = -1
         for field in self.fields:
@@ -167,7 +186,8 @@ class Headers(sipmessage.Headers):
         return value
 
     def __contains__(self, key: object) -> bool:
-        return isinstance(key, str) and key_of(key) in self._values()
+        index = self._values()
+        return key in index or (isinstance(key, str) and key_of(key) in index)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.keys())

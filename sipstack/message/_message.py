@@ -38,7 +38,7 @@ class Message(TypedHeaders, sipmessage.Message):
     @property
     def call_id(self) -> str:
         """The Call-ID (:rfc:`3261#section-20.8`)."""
-        return self.headers._values()["Call-ID"][0]  # noqa: SLF001  (one package, and every message is asked for it)
+        return self.headers._values()["Call-ID"][0]
 
     @call_id.setter
     def call_id(self, value: str) -> None:
@@ -83,7 +83,8 @@ class Message(TypedHeaders, sipmessage.Message):
                 if "," in value:
                     text = ", ".join([text, *(str(other) for other in Via.parse_many(value)[1:])])
                 headers.fields[place] = ("Via", text, f"Via: {text}")
-                headers._values()["Via"][0] = text  # noqa: SLF001  (one package: nothing else of the index changes)
+                index = headers._values()
+                index["Via"] = (text, *index["Via"][1:])
                 break
         headers.typed.pop("Via", None)
         headers.typed["Via.part"] = via
@@ -129,9 +130,7 @@ class Message(TypedHeaders, sipmessage.Message):
         if other.__class__ is not self.__class__:
             return NotImplemented
         assert isinstance(other, Message)
-        return (
-            self._first_line() == other._first_line() and self.headers == other.headers and self.body == other.body
-        )
+        return self._first_line() == other._first_line() and self.headers == other.headers and self.body == other.body
 
     __hash__ = None  # type: ignore[assignment]  # mutable: equal today, different tomorrow
 
@@ -165,6 +164,7 @@ class Request(Message, sipmessage.Request):
         _add_fields(self.headers, headers)
 
     uri: URI
+    headers: Headers
 
     @staticmethod
     def _of_wire(method: str, uri: URI, headers: Headers) -> Request:
@@ -231,6 +231,8 @@ class Response(Message, sipmessage.Response):
         self.headers = Headers()
         if headers:
             _add_fields(self.headers, headers)
+
+    headers: Headers
 
     @staticmethod
     def _of_wire(code: int, phrase: str, headers: Headers) -> Response:

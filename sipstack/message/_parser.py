@@ -14,7 +14,7 @@ from typing import NoReturn
 from ._address import tag_of
 from ._cseq import CSeq
 from ._errors import MalformedMessage
-from ._headers import Field, Headers, key_of
+from ._headers import SPELLINGS, Headers, key_of
 from ._limits import DEFAULT_LIMITS, Limits
 from ._message import Request, Response
 from ._uri import URI
@@ -29,7 +29,7 @@ _OTHER_STATUS = re.compile(r"SIP/[0-9.]+ [0-9]", re.IGNORECASE)
 _DIGITS = re.compile(r"[0-9]{1,10}")
 _BAD_NUL = re.compile(r"(?<!\\)\0")
 
-_USUAL_MAX_FORWARDS = ["70"]  # RFC 3261 8.1.1.6: what most requests say, and need not be read to be right
+_USUAL_MAX_FORWARDS = ("70",)  # RFC 3261 8.1.1.6: what most requests say, and need not be read to be right
 _ONCE = ("From", "To", "Call-ID", "CSeq")
 
 
@@ -54,7 +54,7 @@ _FOLD = re.compile(r"[ \t]*\r\n[ \t]+")
 def _start_line(line: str, headers: Headers) -> Request | Response:
     status = _STATUS.fullmatch(line)
     if status is not None:
-        return Response._of_wire(int(status[1]), status[2] or "", headers)  # noqa: SLF001  (the parser's own door)
+        return Response._of_wire(int(status[1]), status[2] or "", headers)
     if _OTHER_STATUS.match(line):
         raise MalformedMessage(f"the status line is wrong: {line[:60]!r}")
     method, _, rest = line.partition(" ")
@@ -62,15 +62,15 @@ def _start_line(line: str, headers: Headers) -> Request | Response:
     if _METHOD.fullmatch(method) is None or not target:
         raise MalformedMessage("the request line is not: method, one space, Request-URI, one space, SIP/2.0")
     if version != "SIP/2.0" and version.upper() != "SIP/2.0":
-        placeholder = Request._of_wire(method, _UNREADABLE, headers)  # noqa: SLF001
+        placeholder = Request._of_wire(method, _UNREADABLE, headers)
         if _VERSION.fullmatch(version):
             _fail(f"Version {version} Not Supported", 505, placeholder)
         _fail("the request line does not end with SIP/2.0", 400, placeholder)
     try:
         uri = URI.parse(target) if len(target) > _SHARED_LENGTH else _shared_uri(target)
     except ValueError as error:
-        _fail(f"Request-URI: {error}", 400, Request._of_wire(method, _UNREADABLE, headers))  # noqa: SLF001
-    request = Request._of_wire(method, uri, headers)  # noqa: SLF001
+        _fail(f"Request-URI: {error}", 400, Request._of_wire(method, _UNREADABLE, headers))
+    request = Request._of_wire(method, uri, headers)
     if uri.headers:
         # 19.1.1, table 1: not in a Request-URI. What they ask for must reach nobody.
         _fail("Request-URI must not carry header fields", 400, request)
@@ -110,12 +110,14 @@ def parse_head_untrusted(head: bytes, limits: Limits) -> Request | Response:
     if len(lines) - 1 > limits.header_count:
         _fail(f"more than {limits.header_count} header fields", 513, None)
     fields = headers.fields
-    index: dict[str, list[str]] = {}
-    headers._index = index  # noqa: SLF001  (one package; made here, the fields are gone through once)
+    index: dict[str, tuple[str, ...]] = {}
+    headers._index = index
     del lines[0]
     for line in lines:
         name, colon, value = line.partition(":")
-        key = key_of(name) or key_of(name.rstrip(" \t"))
+        key = SPELLINGS.get(name)
+        if key is None:
+            key = key_of(name.rstrip(" \t"))
         if key is None or not colon:
             fault = fault or MalformedMessage(f"not a header field: {line[:60]!r}", 400, message)
             continue
@@ -123,10 +125,7 @@ def parse_head_untrusted(head: bytes, limits: Limits) -> Request | Response:
         if folded and "\r\n" in value:
             value = _FOLD.sub(" ", value).strip(" \t")
         fields.append((key, value, line))
-        if key in index:
-            index[key].append(value)
-        else:
-            index[key] = [value]
+        index[key] = (*index[key], value) if key in index else (value,)
     if "\0" in text and _BAD_NUL.search(text):
         fault = fault or MalformedMessage("a header field holds NUL", 400, message)
     if fault is not None:
@@ -140,7 +139,7 @@ def content_length_untrusted(message: Request | Response) -> int | None:
 
     :raises MalformedMessage: it is no number, or stands there more than once.
     """
-    values = message.headers._values().get("Content-Length")  # noqa: SLF001  (one package)
+    values = message.headers._values().get("Content-Length")
     if values is None:
         return None
     if len(values) > 1:
@@ -155,7 +154,7 @@ def check_untrusted(message: Request | Response) -> None:
 
     :raises MalformedMessage: one is missing, stands there twice, or cannot be read.
     """
-    values = message.headers._values()  # noqa: SLF001  (one package)
+    values = message.headers._values()
     typed = message.headers.typed
     for name in _ONCE:
         found = values.get(name)
@@ -188,18 +187,11 @@ def check_untrusted(message: Request | Response) -> None:
     if isinstance(message, Request):
         if cseq.method != message.method:
             raise MalformedMessage(f"CSeq names {cseq.method}, the request line {message.method}", 400, message)
-        # The ones a user agent core needs in every request: read now, so that their errors get their 400.
-        try:
-            if "Max-Forwards" in values and values["Max-Forwards"] != _USUAL_MAX_FORWARDS:
+        if "Max-Forwards" in values and values["Max-Forwards"] != _USUAL_MAX_FORWARDS:
+            try:
                 _ = message.max_forwards
-            if "Contact" in values:
-                _ = message.contact
-            if "Record-Route" in values:
-                _ = message.record_route
-            if "Route" in values:
-                _ = message.route
-        except MalformedMessage as error:
-            raise MalformedMessage(error.reason, error.status_hint, message) from None
+            except MalformedMessage as error:
+                raise MalformedMessage(error.reason, error.status_hint, message) from None
 
 
 def parse_message(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Request | Response:
@@ -228,9 +220,7 @@ def parse_message(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Request | Res
     if length is None:
         message.body = data[body:]
     elif length > len(data) - body:
-        raise MalformedMessage(
-            f"Content-Length is {length} but {len(data) - body} bytes follow", 400, message
-        )
+        raise MalformedMessage(f"Content-Length is {length} but {len(data) - body} bytes follow", 400, message)
     else:
         message.body = data[body : body + length]
     if len(message.body) > limits.body_size:

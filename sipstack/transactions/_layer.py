@@ -52,7 +52,7 @@ from ._outputs import (
 from ._requests import create_cancel
 from ._server import ServerTransaction
 from ._state import Input, State
-from ._stateless import StatelessReplies, answerable_untrusted, safe_phrase
+from ._stateless import StatelessReplies, answerable_untrusted
 from ._via import is_answerable, response_flow, stamp_untrusted
 
 __all__ = ["TransactionLayer"]
@@ -374,7 +374,7 @@ class TransactionLayer:
             return
         self.counters["malformed_answered"] += 1
         stamp_untrusted(request, flow)
-        self._reply_statelessly(request, flow, error.status_hint, safe_phrase(error.reason))
+        self._reply_statelessly(request, flow, error.status_hint, error.phrase)
 
     def _reply_statelessly(
         self, request: Request, flow: Flow, code: int, phrase: str | None = None, *, retry_after: bool = False

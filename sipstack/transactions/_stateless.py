@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from hashlib import blake2s
 
 from sipstack.message import MalformedMessage, Request, Response
 
-__all__ = ["StatelessReplies", "answerable_untrusted", "safe_phrase"]
-
-_UNSAFE = re.compile(r"[^\x20-\x7e]+")
-_PHRASE_SIZE = 120  # keeps the status line in one line of a log
+__all__ = ["StatelessReplies", "answerable_untrusted"]
 
 _COPIED = ("Via", "From", "To", "Call-ID", "CSeq")
 _SINGLE = frozenset({"From", "To", "Call-ID", "CSeq"})
-
-
-def safe_phrase(reason: str) -> str:
-    """Return a text that is fit for a reason phrase, whatever bytes of a peer it quotes."""
-    return _UNSAFE.sub("?", reason)[:_PHRASE_SIZE]
 
 
 def answerable_untrusted(partial: Request | Response | None) -> Request | None:

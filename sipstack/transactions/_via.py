@@ -65,6 +65,8 @@ def stamp_untrusted(request: Request, flow: Flow) -> None:
     ):
         # The flag alone, which is what everyone sends: writing the text is many times faster than building the value.
         request.replace_top_via(Via.parse(f"{asked[0]};rport={port}{asked[2]};received={host}"))
+    elif "rport" not in (lower := text.lower()) and "received" not in lower and _is_same_host(via.host, host):
+        return  # nothing to write, as the text alone tells
     elif "rport" in via.parameters:
         request.replace_top_via(via.replace(received=host, rport=port))
     elif "received" in via.parameters or not _is_same_host(via.host, host):

@@ -130,6 +130,72 @@ def test_an_answer_names_the_address_the_caller_can_reach(start: Start) -> None:
         assert "0.0.0.0" not in log
 
 
+_CALLER = """
+import sys, trio, sipstack as sip
+from sipstack.sdp import Capabilities, SessionDescription, answer_to, offer
+
+async def main():
+    audio = Capabilities.audio(4000)
+    async with sip.open_endpoint("udp://127.0.0.1:0") as endpoint, endpoint.invite(sys.argv[1]) as fork:
+        call = await fork.answered()
+        theirs = SessionDescription.parse(call.remote_sdp)
+        print("offer", theirs.media[0].type, theirs.connection.address)
+        await call.acknowledge(bytes(answer_to(theirs, audio, address="127.0.0.1", session_id=7)))
+        held = offer(audio, address="127.0.0.1", session_id=7, version=2).with_direction("sendonly")
+        response = await call.reinvite(bytes(held))
+        print("hold", response.code, SessionDescription.parse(response.body).media[0].direction)
+        response = await call.reinvite()
+        print("empty", response.code, SessionDescription.parse(response.body).media[0].direction)
+        for method in ("OPTIONS", "MESSAGE", "INFO"):
+            response = await call.request(method, body=b"hello", content_type="text/plain")
+            print(method, response.code)
+
+trio.run(main)
+"""
+
+
+def test_an_answered_call_takes_new_offers_and_asks_for_none(run_python: Start, answering: Start) -> None:
+    answer, uri = answering("--max-calls", "1")
+    caller = run_python("-c", _CALLER, uri)
+    assert caller.finish() == 0
+    assert caller.rest() == [
+        "offer audio 127.0.0.1",
+        "hold 200 recvonly",
+        "empty 200 sendrecv",
+        "OPTIONS 200",
+        "MESSAGE 200",
+        "INFO 405",
+    ]
+    assert answer.finish() == 0
+    said = answer.rest()
+    assert said.count("call 1: INVITE, answered 200") == 2
+    assert "call 1: MESSAGE 'hello', answered 200" in said
+
+
+_OFFERER = """
+import sys, trio, sipstack as sip
+
+async def main():
+    async with sip.open_endpoint("udp://127.0.0.1:0") as endpoint, endpoint.invite(sys.argv[1], offer=OFFER) as fork:
+        async for event in fork.events():
+            print(event.response.code)
+
+OFFER = sys.argv[2].encode()
+trio.run(main)
+"""
+_SECURE_ONLY = "v=0\no=- 1 1 IN IP4 192.0.2.9\ns=-\nc=IN IP4 192.0.2.9\nt=0 0\nm=audio 9 RTP/SAVP 0\n"
+
+
+@pytest.mark.parametrize("offer", [_SECURE_ONLY, "no description"])
+def test_an_offer_that_cannot_be_taken_is_488(run_python: Start, answering: Start, offer: str) -> None:
+    answer, uri = answering("--max-calls", "1")
+    caller = run_python("-c", _OFFERER, uri, offer)
+    assert caller.finish() == 0
+    assert caller.rest() == ["488"]
+    assert answer.finish() == 0
+    assert answer.rest()[-1] == "call 1: 488"
+
+
 # register, options, message
 
 
@@ -270,6 +336,23 @@ def test_a_signal_ends_answering_and_its_calls(start: Start, answering: Start) -
     assert answer.errors == ""
     call.expect("the peer hung up")
     assert call.finish() == 0
+
+
+def test_a_second_signal_does_not_wait_for_the_peer(start: Start) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer:
+        peer.bind(("127.0.0.1", 0))
+        peer.settimeout(15)
+        call = start("call", "sip:bob@{}:{}".format(*peer.getsockname()))
+        peer.recv(65_535)  # the INVITE, which nobody will answer
+        for _ in range(100):
+            call.signal(signal.SIGINT)
+            try:
+                call.process.wait(0.1)
+            except subprocess.TimeoutExpired:
+                continue
+            break
+        assert call.finish() == -signal.SIGINT  # which a shell reports as 130
+        assert call.errors == ""
 
 
 def test_whoever_closes_the_pipe_ends_the_command(start: Start) -> None:
