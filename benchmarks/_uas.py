@@ -22,7 +22,12 @@ SDP = (
 BATCH = 64
 
 
+profile: cProfile.Profile | None = None
+
+
 def announce(port: int) -> None:
+    if profile is not None:
+        profile.enable()  # from here on: what it takes to import and to start is not the server's work
     print(f"port {port}", flush=True)
 
 
@@ -168,20 +173,20 @@ SERVERS: dict[str, Callable[[], None]] = {
 
 
 def main() -> None:
+    global profile
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("name", choices=SERVERS)
     parser.add_argument("--profile", metavar="FILE")
     options = parser.parse_args()
-    if not options.profile:
-        with contextlib.suppress(KeyboardInterrupt):
-            SERVERS[options.name]()
-        return
-    profile = cProfile.Profile()
+    if options.profile:
+        profile = cProfile.Profile()
     try:
         with contextlib.suppress(KeyboardInterrupt):
-            profile.runcall(SERVERS[options.name])
+            SERVERS[options.name]()
     finally:
-        profile.dump_stats(options.profile)
+        if profile is not None:
+            profile.disable()
+            profile.dump_stats(options.profile)
 
 
 if __name__ == "__main__":

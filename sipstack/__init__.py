@@ -1,6 +1,10 @@
 """sipstack: a complete SIP stack for Python on Trio."""
 
-from . import sdp, testing, trace
+import importlib
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+from . import sdp, trace
 from .auth import Credentials
 from .endpoint import (
     AckReceived,
@@ -52,6 +56,9 @@ from .message import (
 from .resolver import ResolveError
 from .timers import TimerValues
 from .transactions import TransactionTimeout, TransportError
+
+if TYPE_CHECKING:
+    from . import testing
 
 __all__ = [
     "URI",
@@ -106,3 +113,10 @@ __all__ = [
     "testing",
     "trace",
 ]
+
+
+def __getattr__(name: str) -> ModuleType:
+    # What only tests need costs a program that only calls nothing at its start.
+    if name == "testing":
+        return importlib.import_module("sipstack.testing")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -93,7 +93,7 @@ def _base(algorithm: str) -> str:
     return algorithm.lower().removesuffix("-sess")
 
 
-class AuthenticationFailed(SipError):  # noqa: N818  (an event, as TransactionTimeout and CallFailed are)
+class AuthenticationFailed(SipError):
     """Say why a challenge stays without an answer.
 
     :param reason: one sentence.

@@ -142,8 +142,10 @@ class DialogLayer(ServerCore, ClientCore):
 
     @property
     def has_unfinished(self) -> bool:
-        """Whether a leg lives, or a request of ours waits for its final response."""
-        return bool(self.dialogs) or any(not outgoing.is_finished for outgoing in self.requests.values())
+        """Whether a leg lives, or an INVITE of ours waits for its final response: what a peer should hear the end of."""
+        return bool(self.dialogs) or any(
+            outgoing.invite is not None and not outgoing.is_finished for outgoing in self.requests.values()
+        )
 
     def routed(self, outgoing: Outgoing, flow: Flow, now: float) -> None:
         """Send a request by a flow: the first answer to ``Route``.

@@ -129,9 +129,12 @@ class Call:
         """
         self._check()
         outgoing = self._core.reinvite(
-            self.usage, trio.current_time(), body=offer or b"", content_type=content_type if offer else None,
+            self.usage,
+            trio.current_time(),
+            body=offer or b"",
+            content_type=content_type if offer else None,
             headers=tuple(headers),
-        )  # fmt: skip
+        )
         response = await self._endpoint._exchange(outgoing, self._authenticator)
         if response.is_success:
             self.local_sdp = offer
@@ -313,9 +316,15 @@ class IncomingCall(Call):
     def _respond(self, code: int, phrase: str | None, sdp: bytes | None, headers: Iterable[tuple[str, str]]) -> None:
         self._check()
         self._core.respond(
-            self._invite, code, trio.current_time(), phrase=phrase, body=sdp or b"", content_type=SDP if sdp else None,
-            headers=headers, contact=self._contact if code < 300 else None,
-        )  # fmt: skip
+            self._invite,
+            code,
+            trio.current_time(),
+            phrase=phrase,
+            body=sdp or b"",
+            content_type=SDP if sdp else None,
+            headers=headers,
+            contact=self._contact if code < 300 else None,
+        )
         if sdp:
             self.local_sdp = sdp
 

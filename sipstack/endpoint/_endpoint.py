@@ -66,8 +66,19 @@ from ._unwrap import open_quiet_nursery
 __all__ = ["Endpoint", "open_endpoint"]
 
 METHODS = (
-    "INVITE", "ACK", "BYE", "CANCEL", "OPTIONS", "REGISTER", "MESSAGE", "INFO", "NOTIFY", "SUBSCRIBE", "REFER", "PUBLISH",
-)  # fmt: skip
+    "INVITE",
+    "ACK",
+    "BYE",
+    "CANCEL",
+    "OPTIONS",
+    "REGISTER",
+    "MESSAGE",
+    "INFO",
+    "NOTIFY",
+    "SUBSCRIBE",
+    "REFER",
+    "PUBLISH",
+)
 "Methods that are handed to the user; all others are answered 405."
 
 ACCEPT = (
@@ -81,6 +92,8 @@ ACCEPT = (
     "text/plain",
 )
 "Bodies that are handed to the user; all others are answered 415."
+
+_HEARING_SECONDS = 1.0  # a user needs some time between opening an endpoint and asking for its events
 
 _BUSY_RETRY = (("Retry-After", "5"),)  # seconds: a user that lags behind has had time to catch up
 
@@ -100,9 +113,16 @@ class Endpoint:
     """
 
     def __init__(
-        self, core: DialogLayer, *, tokens: Tokens, limits: Limits, user: str, user_agent: str,
-        proxy: str | None, grace: float,
-    ) -> None:  # fmt: skip
+        self,
+        core: DialogLayer,
+        *,
+        tokens: Tokens,
+        limits: Limits,
+        user: str,
+        user_agent: str,
+        proxy: str | None,
+        grace: float,
+    ) -> None:
         self._core = core
         self._transport: Transport
         self._tokens = tokens
@@ -113,6 +133,7 @@ class Endpoint:
         self._no_credentials = Authenticator((), tokens)
         self._queue: EventQueue[Event] = EventQueue(limits.event_queue)
         self._is_listening = False
+        self._is_unheard = False
         self._calls: dict[InviteUsage, Call] = {}
         self._forks: dict[ClientInvite, Fork] = {}
         self._exchanges: dict[Outgoing, Exchange] = {}
@@ -143,8 +164,10 @@ class Endpoint:
     def events(self) -> EventQueue[Event]:
         """Iterate over what comes from outside of any call of ours; one task at a time may.
 
-        Until this is called, the endpoint answers by itself: OPTIONS 200, INVITE 480, others 405.
+        Where this is not called within a second of opening, the endpoint answers by itself until it is: OPTIONS 200,
+        INVITE 480, others 405.
         """
+        self._is_unheard = False
         self._is_listening = True
         return self._queue
 
@@ -357,9 +380,15 @@ class Endpoint:
         return await exchange.wait()
 
     def _respond(
-        self, transaction: ServerTransaction, code: int, *, phrase: str | None = None, body: bytes = b"",
-        content_type: str | None = None, headers: Iterable[tuple[str, str]] = (),
-    ) -> None:  # fmt: skip
+        self,
+        transaction: ServerTransaction,
+        code: int,
+        *,
+        phrase: str | None = None,
+        body: bytes = b"",
+        content_type: str | None = None,
+        headers: Iterable[tuple[str, str]] = (),
+    ) -> None:
         self._core.respond_request(
             transaction, code, trio.current_time(), phrase=phrase, body=body, content_type=content_type, headers=headers
         )
@@ -416,7 +445,7 @@ class Endpoint:
 
     def _on_invite(self, output: CoreInviteReceived) -> None:
         invite = output.invite
-        if not self._is_listening:
+        if self._is_unheard:
             self._core.respond(invite, 480, trio.current_time())
             return
         if self._queue.is_full:
@@ -433,7 +462,7 @@ class Endpoint:
 
     def _on_request(self, output: OutOfDialogRequest) -> None:
         request, transaction = output.request, output.transaction
-        if not self._is_listening:
+        if self._is_unheard:
             self._respond(transaction, 200 if request.method == "OPTIONS" else 405)
             return
         if not self._is_sound(request, transaction):
@@ -497,11 +526,23 @@ class Endpoint:
     def _on_dropped(self, output: Dropped) -> None:
         self._count(f"dropped: {output.reason}")
 
+    async def _answer_unheard(self) -> None:
+        """See whether the user takes events at all; answer what came meanwhile, and will come, if not."""
+        await trio.sleep(_HEARING_SECONDS)
+        if not self._is_listening:
+            self._is_unheard = True
+            for event in self._queue.drain():
+                match event:
+                    case InviteReceived(call=call):
+                        call._leave()
+                    case RequestReceived(request=request):
+                        self._respond(event._transaction, 200 if request.method == "OPTIONS" else 405)
+            self._flush()
+
     # How it ends.
 
     async def _close(self) -> None:
         """Leave every call, wait a while for the peers to take note, and forget the rest."""
-        self._is_listening = False
         for call in list(self._calls.values()):
             call._leave()
         for invite in list(self._forks):
@@ -567,11 +608,14 @@ async def open_endpoint(
     )
     async with open_quiet_nursery() as nursery:
         await nursery.start(transport.run)
+        nursery.start_soon(endpoint._answer_unheard)
         try:
             for url in urls:
                 await transport.listen(url)
             yield endpoint
         finally:
             with trio.CancelScope(shield=True):
-                await endpoint._close()
-                await transport.aclose()
+                try:
+                    await endpoint._close()
+                finally:
+                    await transport.aclose()

@@ -56,13 +56,19 @@ class Registration:
         :raises RegistrationFailed: the registrar refused.
         :raises SipError: it gave no answer.
         """
+        had_binding, self._has_binding = self._has_binding, True  # from when it is sent, there may be one
         for _ in range(_INTERVAL_ATTEMPTS):
-            sent, response = await self._send(self._wanted)
+            try:
+                sent, response = await self._send(self._wanted)
+            except SipError:
+                self._has_binding = had_binding
+                raise
             minimum = response.min_expires if response.code == 423 else None
             if minimum is None or minimum <= self._wanted:
                 break
             self._wanted = minimum
         if not response.is_success:
+            self._has_binding = had_binding
             raise RegistrationFailed(response)
         self._take(sent, response)
         return response
@@ -81,7 +87,6 @@ class Registration:
 
     def _take(self, sent: Request, response: Response) -> None:
         self.response = response
-        self._has_binding = True
         ours = sent.contact[0].uri if sent.contact else None
         granted = response.expires if response.expires is not None else self._wanted
         self.contacts = response.contact

@@ -35,7 +35,7 @@ class RemoteProtocolError(ProtocolError):
     """A peer did what SIP does not allow."""
 
 
-class MalformedMessage(RemoteProtocolError, ValueError):  # noqa: N818  (the name is the design's; it reads as an event)
+class MalformedMessage(RemoteProtocolError, ValueError):
     """Refuse bytes that are not a SIP message.
 
     :param reason: what was wrong and where, fit for a reason phrase.

@@ -147,7 +147,7 @@ def list_untrusted(value: str, what: str) -> list[str]:
         end = len(value)
         while True:
             match = _ITEM_PATTERN.match(value, position)
-            assert match is not None  # noqa: S101  (for mypy: the pattern also matches nothing)
+            assert match is not None
             position = match.end()
             items.append(match.group().strip(" \t"))
             if position == end:

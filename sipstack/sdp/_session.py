@@ -208,7 +208,7 @@ class _Parser:
 
 
 def _finish_media(block: _Block) -> Media:
-    assert block.media is not None  # noqa: S101  (only blocks that an m= began get here)
+    assert block.media is not None
     media = attrs.evolve(
         block.media,
         connection=block.connection,

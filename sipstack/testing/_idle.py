@@ -1,7 +1,5 @@
 """Whether anything is left of what has ended."""
 
-# ruff: noqa: S101  (asserting is what it is for)
-
 from __future__ import annotations
 
 from collections.abc import Sized

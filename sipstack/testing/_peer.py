@@ -1,7 +1,5 @@
 """A peer that does what a test tells it, and complains of what it did not expect."""
 
-# ruff: noqa: S101  (asserting is what it is for)
-
 from __future__ import annotations
 
 import random

@@ -1,7 +1,5 @@
 """Run a scenario on a virtual network and a virtual clock."""
 
-# ruff: noqa: S101  (asserting is what it is for)
-
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable

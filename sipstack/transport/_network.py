@@ -7,6 +7,7 @@ of `sipstack.testing` is the other implementation.
 from __future__ import annotations
 
 import errno
+import os
 import socket
 import struct
 import sys
@@ -240,8 +241,7 @@ class TrioDatagramSocket:
                 if is_error and len(payload) >= _EXTENDED_ERROR.size and address:
                     number, origin, icmp_type, code, *_ = _EXTENDED_ERROR.unpack_from(payload)
                     if _is_unreachable(origin, icmp_type, code):
-                        reason = errno.errorcode.get(number, str(number))
-                        self._refusals.append((address[:2], f"the network says {reason}"))
+                        self._refusals.append((address[:2], f"{address[0]} port {address[1]}: {os.strerror(number)}"))
 
     def refusals_nowait(self) -> list[tuple[HostPort, str]]:
         self._read_error_queue()

@@ -28,7 +28,7 @@ _SWEEP_PAUSE = 0.25
 "Seconds between two looks at all connections at least: one deadline each a connection need not be exact."
 
 
-class ConnectionRefused(TransportError):  # noqa: N818  (what happened, as its parent's subclass says)
+class ConnectionRefused(TransportError):
     """The peer's host is there and does not speak this transport."""
 
 
