@@ -34,6 +34,9 @@ def announce(port: int) -> None:
 # --- ours, as a user would write it ---------------------------------------------------------------------------------
 
 
+t1 = 0.5
+
+
 def serve_sipstack() -> None:
     import sipstack as sip
 
@@ -44,7 +47,8 @@ def serve_sipstack() -> None:
             await call.wait_ended()
 
     async def main() -> None:
-        async with sip.open_endpoint("udp://127.0.0.1:0") as endpoint, trio.open_nursery() as nursery:
+        timers = sip.TimerValues(t1=t1)
+        async with sip.open_endpoint("udp://127.0.0.1:0", timers=timers) as endpoint, trio.open_nursery() as nursery:
             announce(int(endpoint.urls[0].rpartition(":")[2]))
             async for event in endpoint.events():
                 match event:
@@ -173,16 +177,19 @@ SERVERS: dict[str, Callable[[], None]] = {
 
 
 def main() -> None:
-    global profile
+    global profile, t1
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("name", choices=SERVERS)
     parser.add_argument("--profile", metavar="FILE")
+    parser.add_argument("--t1", type=float, default=t1, help="RFC 3261's T1, in seconds; for sipstack only")
     options = parser.parse_args()
+    t1 = options.t1
     if options.profile:
         profile = cProfile.Profile()
     try:
-        with contextlib.suppress(KeyboardInterrupt):
-            SERVERS[options.name]()
+        SERVERS[options.name]()
+    except* KeyboardInterrupt:  # a group of it where it struck inside a nursery
+        pass
     finally:
         if profile is not None:
             profile.disable()

@@ -21,6 +21,7 @@ from ._outputs import (
     InviteAnswered,
     InviteFailed,
     InviteFailureKind,
+    InviteOver,
     InviteProgress,
     RequestFailed,
     ResponseReceived,
@@ -43,6 +44,7 @@ _TAKE_ANSWER = ClientInviteAction.TAKE_ANSWER
 _REFUSE_ANSWER = ClientInviteAction.REFUSE_ANSWER
 _TELL_FAILED = ClientInviteAction.TELL_FAILED
 _END_EARLY_LEGS = ClientInviteAction.END_EARLY_LEGS
+_TELL_OVER = ClientInviteAction.TELL_OVER
 
 
 class ClientCore(UsageCore):
@@ -293,6 +295,8 @@ class ClientCore(UsageCore):
                 self._tell_failed(invite, response, kind, detail)
             elif action is _END_EARLY_LEGS:
                 self._end_early_legs(invite, now, response, kind)
+            elif action is _TELL_OVER:
+                self.outputs.append(InviteOver(invite))
 
     def _send_cancel(self, invite: ClientInvite, now: float, reason: str) -> None:
         invite.is_cancelled = True

@@ -76,6 +76,7 @@ class ClientInviteAction(enum.Enum):
     REFUSE_ANSWER = "refuse answer"
     TELL_FAILED = "tell failed"
     END_EARLY_LEGS = "end early legs"
+    TELL_OVER = "tell over"
 
     __hash__ = object.__hash__
 
@@ -105,9 +106,9 @@ TRANSITIONS: dict[
     (_S.CANCELLING, _I.FAILURE): ((_A.END_EARLY_LEGS, _A.TELL_FAILED), _S.FAILED),
     (_S.CANCELLING, _I.TRANSACTION_FAILED): ((_A.END_EARLY_LEGS, _A.TELL_FAILED), _S.FAILED),
     (_S.ACCEPTED, _I.SUCCESS): ((_A.TAKE_ANSWER,), _S.ACCEPTED),
-    (_S.ACCEPTED, _I.TRANSACTION_ENDED): ((_A.END_EARLY_LEGS,), _S.ENDED),
+    (_S.ACCEPTED, _I.TRANSACTION_ENDED): ((_A.END_EARLY_LEGS, _A.TELL_OVER), _S.ENDED),
     (_S.WITHDRAWN, _I.SUCCESS): ((_A.REFUSE_ANSWER,), _S.WITHDRAWN),
-    (_S.WITHDRAWN, _I.TRANSACTION_ENDED): ((_A.END_EARLY_LEGS,), _S.ENDED),
+    (_S.WITHDRAWN, _I.TRANSACTION_ENDED): ((_A.END_EARLY_LEGS, _A.TELL_OVER), _S.ENDED),
     (_S.FAILED, _I.RESEND): ((_A.ROUTE,), _S.ROUTING),
 }
 "The machine: what to do and where to go for each input that means something in a state."

@@ -12,7 +12,7 @@ from sipstack.message import Request
 from ._dialog import Dialog
 
 if TYPE_CHECKING:
-    from sipstack.transactions import Flow
+    from sipstack.transactions import Flow, ServerTransaction
 
     from ._client_invite import ClientInvite
     from ._outgoing import Outgoing
@@ -146,6 +146,7 @@ class InviteUsage:
     :ivar local_contact: our Contact in this dialog, as text.
     :ivar reinvite: our re-INVITE that has no final response yet.
     :ivar server_invite: the peer's INVITE that we have not answered yet.
+    :ivar unanswered: the peer's other requests that wait for our answer, in order.
     :ivar unacknowledged: INVITEs we answered with 2xx, by CSeq number, until the ACK comes.
     :ivar acknowledgements: our ACKs by the CSeq number they share with their INVITE, while its transaction lives.
     :ivar to_acknowledge: our INVITE whose 2xx carries an offer, until the user acknowledges it with the answer.
@@ -159,6 +160,7 @@ class InviteUsage:
     local_contact: str | None = None
     reinvite: Outgoing | None = None
     server_invite: ServerInvite | None = None
+    unanswered: dict[ServerTransaction, None] = attrs.field(factory=dict)
     unacknowledged: dict[int, ServerInvite] = attrs.field(factory=dict)
     acknowledgements: dict[int, Acknowledgement] = attrs.field(factory=dict)
     to_acknowledge: Request | None = None

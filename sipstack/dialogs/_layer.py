@@ -7,7 +7,7 @@ Whoever drives it feeds it what comes from the network and how late it is, takes
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 from sipstack.message import (
     DEFAULT_LIMITS,
@@ -44,7 +44,7 @@ from ._invite_usage import InviteUsage, UsageInput, UsageState
 from ._outgoing import Outgoing
 from ._outputs import Route
 from ._server_core import ServerCore
-from ._server_invite import ServerInvite
+from ._server_invite import ServerInvite, ServerInviteState
 from ._usage_core import DialogTimer, HeaderFields, require_state
 
 __all__ = ["DialogLayer"]
@@ -59,6 +59,7 @@ class DialogLayer(ServerCore, ClientCore):
     :ivar dialogs: the legs that live, early ones included.
     :ivar invites: the INVITEs received, while their transactions live.
     :ivar requests: the requests we sent, while their responses are awaited.
+    :ivar unanswered: the other requests received that wait for our user's answer, with the leg they came in.
     :ivar counters: what was refused, absorbed or sent again, by name.
     """
 
@@ -135,17 +136,23 @@ class DialogLayer(ServerCore, ClientCore):
     def close(self) -> None:
         """Forget every leg, request, transaction and timer; what peers still send is answered by nobody."""
         self.transactions.close()
-        for table in (self.dialogs, self.invites, self.requests):
+        for table in (self.dialogs, self.invites, self.requests, self.unanswered):
             table.clear()
         self._queue = self.transactions.queue = TimerQueue()
         self.outputs.clear()
 
     @property
     def has_unfinished(self) -> bool:
-        """Whether a leg lives, or an INVITE of ours waits for its final response: what a peer should hear the end of."""
+        """Whether a leg lives, or an INVITE or BYE of ours waits for its final response: a peer should hear the end."""
         return bool(self.dialogs) or any(
-            outgoing.invite is not None and not outgoing.is_finished for outgoing in self.requests.values()
+            not outgoing.is_finished and (outgoing.invite is not None or outgoing.request.method == "BYE")
+            for outgoing in self.requests.values()
         )
+
+    def awaits_answer(self, transaction: ServerTransaction) -> bool:
+        """Tell whether a request was delivered and may still be answered: neither answered, cancelled nor given up."""
+        invite = self.invites.get(transaction)
+        return transaction in self.unanswered if invite is None else invite.state is ServerInviteState.PROCEEDING
 
     def routed(self, outgoing: Outgoing, flow: Flow, now: float) -> None:
         """Send a request by a flow: the first answer to ``Route``.
@@ -159,17 +166,20 @@ class DialogLayer(ServerCore, ClientCore):
             self._step_client_invite(outgoing.invite, ClientInviteInput.ROUTED, now)
         self._drain(now)
 
-    def unroutable(self, outgoing: Outgoing, detail: str, now: float) -> None:
+    def unroutable(
+        self, outgoing: Outgoing, detail: str, now: float, *, kind: Literal["unroutable", "transport"] = "unroutable"
+    ) -> None:
         """Give a request up because there is no way to its next hop: the other answer to ``Route``.
 
+        :param kind: "unroutable" where the next hop has no address, "transport" where none could be reached.
         :raises LocalProtocolError: the request does not wait for a route.
         """
         if not self._stop_waiting(outgoing):
             return
         if outgoing.invite is not None:
-            self._step_client_invite(outgoing.invite, ClientInviteInput.UNROUTABLE, now, None, "unroutable", detail)
+            self._step_client_invite(outgoing.invite, ClientInviteInput.UNROUTABLE, now, None, kind, detail)
         else:
-            self._fail_request(outgoing, "unroutable", detail, now)
+            self._fail_request(outgoing, kind, detail, now)
         self._drain(now)
 
     def _stop_waiting(self, outgoing: Outgoing) -> bool:

@@ -22,6 +22,7 @@ __all__ = [
     "InviteCancelled",
     "InviteFailed",
     "InviteFailureKind",
+    "InviteOver",
     "InviteProgress",
     "InviteReceived",
     "OutOfDialogRequest",
@@ -115,6 +116,13 @@ class InviteFailed:
 
 
 @attrs.frozen
+class InviteOver:
+    """Tell that an INVITE with a 2xx is over: no further leg can answer (:rfc:`3261#section-13.2.2.4`)."""
+
+    invite: ClientInvite
+
+
+@attrs.frozen
 class ResponseReceived:
     """Tell of a response to any request but an initial INVITE, provisional ones included."""
 
@@ -151,6 +159,7 @@ Output: TypeAlias = (
     | InviteProgress
     | InviteAnswered
     | InviteFailed
+    | InviteOver
     | ResponseReceived
     | RequestFailed
     | UsageEnded

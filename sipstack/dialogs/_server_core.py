@@ -96,6 +96,7 @@ class ServerCore(UsageCore):
             self.counters["requests without a dialog"] += 1
             self._answer(transaction, 481, now)
         else:
+            self.unanswered[transaction] = None
             self.outputs.append(OutOfDialogRequest(transaction, request))
 
     def _receive_invite(self, transaction: ServerTransaction, request: Request, now: float) -> None:
@@ -132,6 +133,8 @@ class ServerCore(UsageCore):
         elif method == "INVITE":
             self._receive_reinvite(usage, transaction, request, now)
         else:
+            self.unanswered[transaction] = usage
+            usage.unanswered[transaction] = None
             self.outputs.append(DialogRequest(usage, transaction, request))
 
     def _receive_reinvite(
@@ -314,9 +317,21 @@ class ServerCore(UsageCore):
         elif is_refresh and usage is not None and usage.local_contact and "Contact" not in response.headers:
             response.headers.add("Contact", usage.local_contact)
         self.transactions.respond(transaction, response, now)
+        if code >= 200:
+            self._settle(transaction)
         if is_refresh and usage is not None:
             usage.dialog.refresh_target(request, request.method)
         return response
+
+    def _settle(self, transaction: ServerTransaction) -> None:
+        """Stop waiting for the user's answer to a request."""
+        usage = self.unanswered.pop(transaction, None)
+        if usage is not None:
+            usage.unanswered.pop(transaction, None)
+
+    def _refuse_unanswered(self, transaction: ServerTransaction, now: float) -> None:
+        self._settle(transaction)
+        self._answer(transaction, 487, now)
 
     # The machine of a received INVITE.
 
@@ -363,6 +378,10 @@ class ServerCore(UsageCore):
 
     def _tell_ack(self, invite: ServerInvite, message: Request, now: float) -> None:
         self.outputs.append(AckReceived(invite.usage, message))
+        # Nothing of the INVITE is needed any more, and its transaction lives on for 64*T1.
+        self.invites.pop(invite.transaction, None)
+        invite.response = None
+        invite.transaction.let_go()
         if not invite.is_reinvite:
             self._step_usage(invite.usage, UsageInput.ACK, now)
 
@@ -387,6 +406,7 @@ class ServerCore(UsageCore):
         self._step_server_invite(invite, _TIMER_INPUTS[timer], now)
 
     def _on_server_transaction_ended(self, transaction: ServerTransaction) -> None:
+        self._settle(transaction)
         invite = self.invites.pop(transaction, None)
         if invite is not None and invite.state is ServerInviteState.ACCEPTED:
             # Timer L and our own limit are both 64*T1: nothing more can be sent, and the limit is about to strike.

@@ -73,6 +73,7 @@ class UsageCore(ABC):
         self.dialogs: dict[DialogId, InviteUsage] = {}
         self.invites: dict[ServerTransaction, ServerInvite] = {}
         self.requests: dict[ClientTransaction, Outgoing] = {}
+        self.unanswered: dict[ServerTransaction, InviteUsage | None] = {}
         self.counters: Counter[str] = Counter()
         self._tokens = tokens
         self._queue = transactions.queue
@@ -114,6 +115,12 @@ class UsageCore(ABC):
         for invite in list(usage.unacknowledged.values()):
             self._step_server_invite(invite, ServerInviteInput.USAGE_ENDED, now, request)
         usage.unacknowledged.clear()
+        for transaction in list(usage.unanswered):
+            self._refuse_unanswered(transaction, now)
+
+    @abstractmethod
+    def _refuse_unanswered(self, transaction: ServerTransaction, now: float) -> None:
+        """Answer a request whose dialog has ended; the server half does it."""
 
     @abstractmethod
     def _step_server_invite(

@@ -29,7 +29,6 @@ from ._events import (
 )
 from ._fork import Fork, Leg
 from ._registration import Registration
-from ._unwrap import open_quiet_nursery
 
 __all__ = [
     "ACCEPT",
@@ -67,5 +66,4 @@ __all__ = [
     "Trying",
     "UpdateReceived",
     "open_endpoint",
-    "open_quiet_nursery",
 ]

@@ -237,28 +237,26 @@ class Call:
 
 
 class IncomingCall(Call):
-    """Hold a call that came in; what is left unanswered is answered 480."""
+    """Hold a call that came in; what is left unanswered is answered 480.
 
-    __slots__ = ("_contact", "_invite", "_is_answered")
+    :ivar invite: the INVITE.
+    """
+
+    __slots__ = ("_contact", "_invite", "_is_answered", "invite")
 
     def __init__(self, endpoint: Endpoint, invite: ServerInvite) -> None:
         super().__init__(endpoint, invite.usage, endpoint._no_credentials)
         self._invite = invite
+        self.invite: Request = invite.request
         self._is_answered = False
         self._contact: Address = endpoint._contact(invite.transaction.flow)
         if is_sdp(invite.request):
             self.remote_sdp = invite.request.body
 
     @property
-    def invite(self) -> Request:
-        """The INVITE."""
-        return self._invite.request
-
-    @property
     def offer(self) -> bytes | None:
         """The caller's SDP, or None where we are to make the offer (:rfc:`3261#section-13.2.1`)."""
-        request = self._invite.request
-        return request.body if is_sdp(request) else None
+        return self.invite.body if is_sdp(self.invite) else None
 
     async def ring(
         self,

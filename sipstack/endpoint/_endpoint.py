@@ -53,7 +53,7 @@ from ..resolver import ResolveError
 from ..timers import TimerValues
 from ..trace import Trace
 from ..transactions import Dropped, Flow, ServerTransaction, TransactionLayer, TransactionTimeout, TransportError
-from ..transport import ListenURL, Network, Transport, TrioNetwork
+from ..transport import ListenURL, Network, Transport, TrioNetwork, open_quiet_nursery
 from ._call import SDP, Call, IncomingCall
 from ._errors import CallEnded, RequestFailed
 from ._event_queue import EventQueue
@@ -61,7 +61,6 @@ from ._events import Event, InviteReceived, MessageReceived, OptionsReceived, Re
 from ._exchange import Exchange
 from ._fork import Fork
 from ._registration import Registration
-from ._unwrap import open_quiet_nursery
 
 __all__ = ["Endpoint", "open_endpoint"]
 

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from ..message import Response, SipError
+
+if TYPE_CHECKING:
+    from ._call import Call
 
 __all__ = ["CallEnded", "CallFailed", "RegistrationFailed", "RequestFailed"]
 
@@ -30,8 +35,10 @@ class CallEnded(SipError):
     """Something was asked of a call that has ended.
 
     :param reason: how it ended: ``"local"``, ``"remote"``, ``"cancelled"``, ``"timeout"`` …
+    :param call: the call, if it ever was one.
     """
 
-    def __init__(self, reason: str) -> None:
+    def __init__(self, reason: str, call: Call | None = None) -> None:
         super().__init__(f"the call has ended ({reason})")
         self.reason = reason
+        self.call = call

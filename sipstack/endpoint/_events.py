@@ -12,6 +12,7 @@ import attrs
 
 from ..message import Address, LocalProtocolError, Request, Response
 from ..transactions import ServerTransaction
+from ._bodies import SDP, sdp_of
 
 if TYPE_CHECKING:
     from ._call import Call, IncomingCall
@@ -40,7 +41,23 @@ __all__ = [
     "Ringing",
     "Trying",
     "UpdateReceived",
+    "contact_expires",
 ]
+
+
+_DEFAULT_EXPIRES = 3600  # seconds; also what stands for a value that cannot be read (RFC 3261, 10.2)
+_LONGEST_EXPIRES = 2**32 - 1  # seconds; larger values count as this (RFC 3261, 10.2)
+
+
+def contact_expires(contact: Address) -> int | None:
+    """Return the seconds that a Contact of a REGISTER or its response asks for or grants; None when it does not say."""
+    text = contact.parameters.get("expires")
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdigit()):
+        return _DEFAULT_EXPIRES
+    digits = text.lstrip("0") or "0"
+    return min(int(digits), _LONGEST_EXPIRES) if len(digits) <= len(str(_LONGEST_EXPIRES)) else _LONGEST_EXPIRES
 
 
 class Event:
@@ -79,8 +96,8 @@ class RequestReceived(Event):
     call: Call | None = None
     _is_answered: bool = attrs.field(default=False, init=False, repr=False)
 
-    success: ClassVar[int] = 200
-    "What `accept` answers."
+    changes_session: ClassVar[bool] = False
+    "Whether accepting it changes the call's session."
 
     @property
     def method(self) -> str:
@@ -101,17 +118,22 @@ class RequestReceived(Event):
         content_type: str | None = None,
         headers: Iterable[tuple[str, str]] = (),
     ) -> None:
-        """Answer the request.
+        """Answer the request; an answer that the peer no longer waits for is dropped, and counted.
 
         :param headers: names and values of further header fields.
-        :raises LocalProtocolError: it has been answered, or the peer gave up waiting.
+        :raises LocalProtocolError: it has been answered.
+        :raises CallEnded: the call it came in is over.
         """
         if self._is_answered:
             raise LocalProtocolError(f"this {self.method} has been answered; answer each request once")
+        if self.call is not None:
+            self.call._check()
         self._endpoint._respond(
             self._transaction, code, phrase=phrase, body=body, content_type=content_type, headers=headers
         )
         self._is_answered = code >= 200
+        if self.call is not None and self.changes_session and 200 <= code < 300:
+            self.call._on_session_changed(sdp_of(self.request), body if content_type == SDP else None)
         await self._endpoint._step()
 
 
@@ -158,8 +180,9 @@ class RegisterReceived(RequestReceived):
         """
         headers: list[tuple[str, str]] = []
         for contact in self.contacts:
-            asked = contact.parameters.get("expires") or self.expires
-            granted = int(asked) if asked is not None else 3600
+            granted = contact_expires(contact)
+            if granted is None:
+                granted = self.expires if self.expires is not None else _DEFAULT_EXPIRES
             if expires is not None:
                 granted = min(granted, expires)
             if granted:
@@ -179,18 +202,22 @@ class NotifyReceived(RequestReceived):
 class UpdateReceived(RequestReceived):
     """The peer changes its session parameters before or during a call (:rfc:`3311`)."""
 
+    changes_session = True
+
 
 class ReinviteReceived(RequestReceived):
     """The peer changes the session of a call (:rfc:`3261#section-14.2`)."""
 
+    changes_session = True
+
     @property
     def offer(self) -> bytes | None:
         """The peer's new SDP, or None where we are to make the offer."""
-        return self.request.body or None
+        return sdp_of(self.request)
 
     async def answer(self, sdp: bytes) -> None:
         """Accept with 200 and our SDP."""
-        await self.respond(200, body=sdp, content_type="application/sdp")
+        await self.respond(200, body=sdp, content_type=SDP)
 
 
 @attrs.frozen(eq=False)

@@ -1,4 +1,7 @@
-"""One request of ours that is not an INVITE, from its first attempt to its final response (:rfc:`3261#section-8.1`)."""
+"""One request of ours that is not an INVITE, from its first attempt to its final response (:rfc:`3261#section-8.1`).
+
+A re-INVITE is one too: it makes no dialog.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ import trio
 
 from ..auth import Authenticator
 from ..dialogs import Outgoing, RequestFailed, ResponseReceived
-from ..message import Response, SipError
+from ..message import LocalProtocolError, Response, SipError
 
 if TYPE_CHECKING:
     from ._endpoint import Endpoint
@@ -34,11 +37,15 @@ class Exchange:
         self.outgoing = outgoing
 
     async def wait(self) -> Response:
-        """Wait for the final response.
+        """Wait for the final response; who is cancelled meanwhile gives the request up.
 
         :raises SipError: there was none: `TransactionTimeout`, `TransportError`, `ResolveError` or `CallEnded`.
         """
-        await self._done.wait()
+        try:
+            await self._done.wait()
+        finally:
+            if not self._done.is_set():
+                self._endpoint._abandon(self)
         if self._error is not None:
             raise self._error
         assert self._response is not None
@@ -50,14 +57,24 @@ class Exchange:
         if not response.is_final:
             return False
         if response.code in (401, 407):
-            retry = self._endpoint._authorized(self._authenticator, self.outgoing.request, response)
-            if retry is not None:
-                self._endpoint._core.resend(self.outgoing, retry)
+            if self._is_retried(response):
                 return False
         else:
             self._authenticator.accepted(self.outgoing.request, response)
         self._response = response
         self._done.set()
+        return True
+
+    def _is_retried(self, challenge: Response) -> bool:
+        retry = self._endpoint._authorized(self._authenticator, self.outgoing.request, challenge)
+        if retry is None:
+            return False
+        try:
+            self._endpoint._core.resend(self.outgoing, retry)
+        except LocalProtocolError:
+            # The call went on meanwhile: it is ending, or the peer's own INVITE came first.
+            self._endpoint._count("challenges not answered")
+            return False
         return True
 
     def on_failed(self, output: RequestFailed) -> None:

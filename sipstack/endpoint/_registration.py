@@ -10,7 +10,7 @@ from ..auth import Authenticator
 from ..message import URI, Address, CSeq, MalformedMessage, Request, Response, SipError
 from ._errors import RegistrationFailed
 from ._event_queue import EventQueue
-from ._events import Event, Registered, RegistrationLost
+from ._events import Event, Registered, RegistrationLost, contact_expires
 
 if TYPE_CHECKING:
     from ._endpoint import Endpoint

@@ -94,7 +94,7 @@ class Framer:
         end = buffer.find(b"\r\n\r\n", max(self._searched - 3, 0))
         if end < 0:
             self._searched = len(buffer)
-            if len(buffer) > limits.header_section_size:
+            if len(buffer) >= limits.header_section_size + 4:  # no place is left for the blank line
                 self._break(f"more than {limits.header_section_size} bytes of header fields", 513)
             return False
         self._searched = 0

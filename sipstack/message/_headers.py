@@ -14,6 +14,7 @@ from functools import lru_cache
 import sipmessage
 
 from ._errors import LocalProtocolError
+from ._grammar import check_text
 from ._typed import HEADER_NAMES
 
 __all__ = ["SPELLINGS", "Field", "Headers", "key_of"]
@@ -22,7 +23,6 @@ Field = tuple[str, str, str]
 "One header field: the key its name compares by, its unfolded value, and the line or lines it goes out as."
 
 _TOKEN = re.compile(r"[A-Za-z0-9\-.!%*_+`'~]+")
-_UNSAFE = re.compile(r"[\r\n\0]")
 
 # Spellings seen on every wire are found with one look-up; all others cost a lower() and a second one.
 SPELLINGS: dict[str, str] = {}
@@ -50,9 +50,9 @@ def _local_key(name: str) -> str:
 
 
 def _field(name: str, value: str) -> Field:
-    if _UNSAFE.search(value):
-        raise LocalProtocolError(f"the value of {name} holds CR, LF or NUL: {value!r}; remove them")
-    return _local_key(name), value, f"{name}: {value}"
+    key = _local_key(name)
+    value = check_text(f"the value of {name}", value).strip(" \t")
+    return key, value, f"{name}: {value}"
 
 
 _SHARED_LENGTH = 256
@@ -102,7 +102,7 @@ class Headers(sipmessage.Headers):
         :raises LocalProtocolError: the name is no token, or the value holds CR, LF or NUL.
         """
         field = _new_field(key, value)
-        name = field[0]
+        name, value, _ = field
         self.fields.append(field)
         index = self._index
         if index is not None:
@@ -172,7 +172,7 @@ class Headers(sipmessage.Headers):
     def copy_from(self, other: Headers, name: str) -> None:
         """Add the fields of `name` that another message has, character for character."""
         key = _local_key(name)
-        self.fields.extend(field for field in other.fields if field[0] == key)
+        self.fields += [field for field in other.fields if field[0] == key]
         self._changed(key)
 
     def items(self) -> list[tuple[str, str]]:

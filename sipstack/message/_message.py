@@ -13,7 +13,8 @@ from typing import Self
 import sipmessage
 
 from ._address import tag_of
-from ._errors import LocalProtocolError
+from ._errors import LocalProtocolError, MalformedMessage
+from ._grammar import check_text, check_token
 from ._headers import Field, Headers
 from ._phrases import REASON_PHRASES
 from ._typed import TypedHeaders, validate_typed
@@ -38,7 +39,10 @@ class Message(TypedHeaders, sipmessage.Message):
     @property
     def call_id(self) -> str:
         """The Call-ID (:rfc:`3261#section-20.8`)."""
-        return self.headers._values()["Call-ID"][0]
+        try:
+            return self.headers._values()["Call-ID"][0]
+        except KeyError:
+            raise MalformedMessage("Call-ID: the header field is missing") from None
 
     @call_id.setter
     def call_id(self, value: str) -> None:
@@ -70,12 +74,15 @@ class Message(TypedHeaders, sipmessage.Message):
         typed = self.headers.typed
         via = typed.get("Via.part")
         if via is None:
-            via = typed["Via.part"] = self.via[0]
+            vias = self.via
+            if not vias:
+                raise MalformedMessage("Via: the header field is missing")
+            via = typed["Via.part"] = vias[0]
         assert isinstance(via, Via)
         return via
 
     def replace_top_via(self, via: Via) -> None:
-        """Put another value in the place of the first Via value, the others as they came."""
+        """Put another value in the place of the first Via value, or on top; the others stay as they came."""
         headers = self.headers
         text = str(via)
         for place, (key, value, _) in enumerate(headers.fields):  # most often it is the first
@@ -86,6 +93,8 @@ class Message(TypedHeaders, sipmessage.Message):
                 index = headers._values()
                 index["Via"] = (text, *index["Via"][1:])
                 break
+        else:
+            headers.prepend("Via", text)
         headers.typed.pop("Via", None)
         headers.typed["Via.part"] = via
 
@@ -106,10 +115,16 @@ class Message(TypedHeaders, sipmessage.Message):
         validate_typed(self)
 
     def serialise(self) -> bytes:
-        """Return the message as it goes on the wire, with the right Content-Length."""
+        """Return the message as it goes on the wire, with the right Content-Length.
+
+        :raises LocalProtocolError: the method or the reason phrase was set to what cannot be sent.
+        """
         body = self.body
         length = str(len(body))
-        lines = [self._first_line()]
+        first = self._first_line()
+        if "\r" in first or "\n" in first or "\0" in first:
+            raise LocalProtocolError(f"the start line holds CR, LF or NUL: {first!r}; take them out")
+        lines = [first]
         found = False
         for key, value, raw in self.headers.fields:
             if key == "Content-Length":
@@ -183,6 +198,7 @@ class Request(Message, sipmessage.Request):
         """Make a response with the fields every response copies (:rfc:`3261#section-8.2.6.2`).
 
         :param to_tag: our tag, put on To unless it has one already, or the code is 100.
+        :raises LocalProtocolError: the tag is no token, or the phrase is not fit to be sent.
         """
         response = Response(code, phrase)
         fields: list[Field] = [field for field in self.headers.fields if field[0] in _COPIED_INTO_RESPONSE]
@@ -190,17 +206,17 @@ class Request(Message, sipmessage.Request):
             # 8.2.6.1: a Timestamp is carried back in the 100, so that the client can measure the way.
             fields += [field for field in self.headers.fields if field[0] == "Timestamp"]
         elif to_tag is not None and self.to_tag is None:
+            tag = f";tag={check_token('a tag', to_tag)}"
             for place, (key, value, raw) in enumerate(fields):
                 if key == "To":
-                    tag = f";tag={to_tag}"
-                    fields[place] = ("To", value + tag, raw.rstrip(" \t") + tag)
+                    if "tag" in value.lower() and "tag" in (to := self.to_address).parameters:
+                        # A tag without a value is none, but the name must not stand there twice (7.3.1).
+                        value = str(to.replace(parameters=to.parameters.replace(tag=to_tag)))
+                        fields[place] = ("To", value, f"To: {value}")
+                    else:
+                        fields[place] = ("To", value + tag, raw.rstrip(" \t\r\n") + tag)
                     break
         response.headers.fields = fields
-        # The values are the request's own: what was read once need not be read again.
-        typed = self.headers.typed
-        response.headers.typed = {
-            name: typed[name] for name in ("Via", "Via.part", "CSeq", "From", "From.part") if name in typed
-        }
         return response
 
     def __repr__(self) -> str:
@@ -223,8 +239,8 @@ class Response(Message, sipmessage.Response):
             raise LocalProtocolError(f"{code} is not a status code: use 100 to 699")
         if phrase is None:
             phrase = REASON_PHRASES.get(code, "")
-        elif "\r" in phrase or "\n" in phrase or "\0" in phrase:
-            raise LocalProtocolError(f"the reason phrase holds CR, LF or NUL: {phrase!r}; remove them")
+        else:
+            check_text("the reason phrase", phrase)
         self.code = code
         self.phrase = phrase
         self.body = body

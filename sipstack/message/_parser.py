@@ -23,11 +23,12 @@ from ._via import Via
 __all__ = ["content_length_untrusted", "parse_head_untrusted", "parse_message"]
 
 _METHOD = re.compile(r"[A-Za-z0-9\-.!%*_+`'~]+")
-_VERSION = re.compile(r"SIP/[0-9]+\.[0-9]+", re.IGNORECASE)
-_STATUS = re.compile(r"SIP/2\.0 ([1-6][0-9][0-9])(?: (.*))?", re.IGNORECASE | re.DOTALL)
-_OTHER_STATUS = re.compile(r"SIP/[0-9.]+ [0-9]", re.IGNORECASE)
+_VERSION = re.compile(r"SIP/[0-9]+\.[0-9]+", re.IGNORECASE | re.ASCII)
+_STATUS = re.compile(r"SIP/2\.0 ([1-6][0-9][0-9])(?: (.*))?", re.IGNORECASE | re.DOTALL | re.ASCII)
+_OTHER_STATUS = re.compile(r"SIP/[0-9.]+ [0-9]", re.IGNORECASE | re.ASCII)
 _DIGITS = re.compile(r"[0-9]{1,10}")
-_BAD_NUL = re.compile(r"(?<!\\)\0")
+_BAD_NUL = re.compile(r"(?<!\\)(?:\\\\)*+\0")  # an even number of backslashes escapes each other, not the NUL
+_FIELD_END = re.compile(r"\r\n(?![ \t])")
 
 _USUAL_MAX_FORWARDS = ("70",)  # RFC 3261 8.1.1.6: what most requests say, and need not be read to be right
 _ONCE = ("From", "To", "Call-ID", "CSeq")
@@ -37,18 +38,10 @@ def _fail(reason: str, status_hint: int, partial: Request | Response | None) -> 
     raise MalformedMessage(reason, status_hint, partial)
 
 
-def _unfold(lines: list[str]) -> list[str]:
-    """Join each folded line to the one it continues, with its line break still in it."""
-    joined: list[str] = []
-    for line in lines:
-        if line[:1] in (" ", "\t") and joined:
-            joined[-1] += "\r\n" + line
-        else:
-            joined.append(line)
-    return joined
-
-
-_FOLD = re.compile(r"[ \t]*\r\n[ \t]+")
+def _unfold(value: str) -> str:
+    """Write a space for each fold and the white space around it (:rfc:`3261#section-7.3.1`)."""
+    # Not by a pattern: one that may begin with white space takes quadratic time over a long run of it.
+    return " ".join([part.strip(" \t") for part in value.split("\r\n")]).strip(" ")
 
 
 def _start_line(line: str, headers: Headers) -> Request | Response:
@@ -61,7 +54,7 @@ def _start_line(line: str, headers: Headers) -> Request | Response:
     target, _, version = rest.rpartition(" ")
     if _METHOD.fullmatch(method) is None or not target:
         raise MalformedMessage("the request line is not: method, one space, Request-URI, one space, SIP/2.0")
-    if version != "SIP/2.0" and version.upper() != "SIP/2.0":
+    if version != "SIP/2.0" and not (version.isascii() and version.upper() == "SIP/2.0"):
         placeholder = Request._of_wire(method, _UNREADABLE, headers)
         if _VERSION.fullmatch(version):
             _fail(f"Version {version} Not Supported", 505, placeholder)
@@ -106,7 +99,7 @@ def parse_head_untrusted(head: bytes, limits: Limits) -> Request | Response:
     if folded:
         if lines[1][:1] in (" ", "\t"):
             raise MalformedMessage("the start line is folded")
-        lines = _unfold(lines)
+        lines = _FIELD_END.split(text)
     if len(lines) - 1 > limits.header_count:
         _fail(f"more than {limits.header_count} header fields", 513, None)
     fields = headers.fields
@@ -121,13 +114,11 @@ def parse_head_untrusted(head: bytes, limits: Limits) -> Request | Response:
         if key is None or not colon:
             fault = fault or MalformedMessage(f"not a header field: {line[:60]!r}", 400, message)
             continue
-        value = value.strip(" \t")
-        if folded and "\r\n" in value:
-            value = _FOLD.sub(" ", value).strip(" \t")
+        value = _unfold(value) if folded and "\r\n" in value else value.strip(" \t")
         fields.append((key, value, line))
         index[key] = (*index[key], value) if key in index else (value,)
-    if "\0" in text and _BAD_NUL.search(text):
-        fault = fault or MalformedMessage("a header field holds NUL", 400, message)
+    if "\0" in text and ("\0" in text.partition("\r\n")[0] or _BAD_NUL.search(text)):
+        fault = fault or MalformedMessage("the start line or a header field holds NUL", 400, message)
     if fault is not None:
         raise fault
     assert message is not None
@@ -167,8 +158,10 @@ def check_untrusted(message: Request | Response) -> None:
         vias = values["Via"]
         if len(vias) == 1 and "," not in vias[0]:
             typed["Via.part"] = Via.parse(vias[0])
-        elif not message.via:
+        elif "" in vias:
             raise MalformedMessage("Via is empty", 400, message)
+        else:
+            typed["Via"] = tuple([via for text in vias for via in Via.parse_many(text)])
         name = "From"
         typed["From.part"] = tag_of(values["From"][0])
         name = "To"

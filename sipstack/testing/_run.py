@@ -10,7 +10,7 @@ import trio._core._run
 from trio.testing import MockClock
 
 from sipstack.trace import Trace
-from sipstack.transport import single_exception
+from sipstack.transport import unwrapping
 
 from ._network import VirtualNetwork
 
@@ -65,12 +65,8 @@ def run(
     scheduler._r.seed(seed)
     scheduler._ALLOW_DETERMINISTIC_SCHEDULING = True
     try:
-        trio.run(main, clock=MockClock(autojump_threshold=0))
-    except BaseExceptionGroup as group:
-        single = single_exception(group)
-        if single is None:
-            raise
-        raise single from single.__cause__
+        with unwrapping():
+            trio.run(main, clock=MockClock(autojump_threshold=0))
     finally:
         scheduler._r.setstate(state)
         scheduler._ALLOW_DETERMINISTIC_SCHEDULING = is_sorted

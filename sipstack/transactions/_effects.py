@@ -20,10 +20,10 @@ FailureKind: TypeAlias = Literal["timeout", "transport"]
 
 @attrs.frozen
 class Send:
-    """Send these bytes, which are that message."""
+    """Send these bytes, which are that message; None when it is a repetition and the message was let go."""
 
     data: bytes
-    message: Request | Response
+    message: Request | Response | None
 
 
 @attrs.frozen

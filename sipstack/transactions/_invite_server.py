@@ -34,7 +34,7 @@ class InviteServer(ServerTransaction):
             input_ = Input.RESPOND_300_699
         if (self.state, input_) in REFUSED:
             raise LocalProtocolError(
-                f"{code} cannot be sent to the INVITE of call {self.request.call_id}: it is {self.state.value}, "
+                f"{code} cannot be sent to the INVITE of call {self.call_id}: it is {self.state.value}, "
                 "so its final response is out; send nothing more to it"
             )
         self._keep(response)

@@ -208,6 +208,8 @@ class TransactionLayer:
         if response.code >= 200 and transaction.is_invite and transaction.ack_key is None:
             self._expect_ack_2543(transaction, response)
         self._perform_server(transaction, effects, now)
+        if response.code >= 200 and not transaction.is_invite:
+            transaction.let_go()
 
     def cancel(self, transaction: ClientTransaction, now: float, *, reason: str | None = None) -> None:
         """Cancel an INVITE (:rfc:`3261#section-9.1`); what became of it is told by its own responses.
@@ -367,7 +369,7 @@ class TransactionLayer:
         request = answerable_untrusted(error.partial)
         if request is None:
             self.counters["malformed"] += 1
-            self.outputs.append(Dropped(error.reason, flow, data))
+            self.outputs.append(Dropped("malformed", flow, data, error.reason))
             return
         if not is_answerable(flow):
             self._drop("unroutable", flow, data)

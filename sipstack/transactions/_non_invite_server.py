@@ -34,11 +34,11 @@ class NonInviteServer(ServerTransaction):
             provisional other than 100, a 100 over UDP before the time, or a 408.
         """
         code = response.code
-        method = self.request.method
+        method = self.method
         input_ = Input.RESPOND_100 if code < 200 else Input.RESPOND_200_699
         if (self.state, input_) in REFUSED:
             raise LocalProtocolError(
-                f"{code} cannot be sent to the {method} of call {self.request.call_id}: it is {self.state.value}, "
+                f"{code} cannot be sent to the {method} of call {self.call_id}: it is {self.state.value}, "
                 "so its final response is out or its time is over; send nothing more to it"
             )
         if code < 200:
@@ -79,7 +79,7 @@ def _start_j(machine: NonInviteServer, effects: list[Effect]) -> None:
 
 
 def _fail_timeout(machine: NonInviteServer, effects: list[Effect]) -> None:
-    method = machine.request.method
+    method = machine.method
     effects.append(Failed("timeout", f"{method} was not answered within {machine.values.give_up:g} s"))
 
 

@@ -91,9 +91,12 @@ class Dropped:
     """Something that came was not used."""
 
     reason: str
+    "One of a few words, fit to count by."
     flow: Flow
     data: bytes
     "As it came; empty when it came as a message."
+    detail: str = ""
+    "What was malformed, in the parser's words: partly the peer's own."
 
 
 Output: TypeAlias = (

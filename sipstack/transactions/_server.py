@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 
-from sipstack.message import Request, Response, Via
+from sipstack.message import LocalProtocolError, Request, Response, Via
 from sipstack.timers import Timer, TimerValues
 
 from ._effects import Deliver, Effect, Ended, Failed, Send, StopTimer
@@ -29,15 +29,18 @@ class ServerTransaction(Machine):
     __slots__ = (
         "_ack",
         "_detail",
+        "_fallback_port",
         "_interval",
+        "_request",
         "ack_key",
+        "call_id",
         "data",
         "flow",
         "invite",
         "is_internal",
         "key",
         "merge_key",
-        "request",
+        "method",
         "response",
         "response_flow",
         "values",
@@ -45,8 +48,8 @@ class ServerTransaction(Machine):
     )
 
     is_invite: bool
-    request: Request
-    "The request as it came, ``received`` and ``rport`` of its top Via filled in."
+    method: str
+    call_id: str
     flow: Flow
     "The way it came."
     response_flow: Flow
@@ -55,16 +58,20 @@ class ServerTransaction(Machine):
     key: Hashable
     "What retransmissions of it are known by (:rfc:`3261#section-17.2.3`)."
     response: Response | None
-    "The last response sent."
+    "The last response sent, until it is let go."
     data: bytes
     "The same, as bytes."
     invite: ServerTransaction | None
     "The INVITE that this is the CANCEL of."
 
     def __init__(self, request: Request, flow: Flow, key: Hashable, values: TimerValues) -> None:
-        self.request = request
+        via = request.top_via
+        self._request: Request | None = request
+        self._fallback_port = via.port
+        self.method = request.method
+        self.call_id = request.call_id
         self.flow = flow
-        self.response_flow = response_flow(request.top_via, flow)
+        self.response_flow = response_flow(via, flow)
         self.key = key
         self.values = values
         self.state = State.TERMINATED
@@ -79,14 +86,28 @@ class ServerTransaction(Machine):
         self._detail = ""
         self._ack: Request
 
+    @property
+    def request(self) -> Request:
+        """The request as it came, ``received`` and ``rport`` of its top Via filled in.
+
+        :raises LocalProtocolError: it was let go after its final response.
+        """
+        request = self._request
+        if request is None:
+            raise LocalProtocolError(f"this {self.method} has its final response; send nothing more to it")
+        return request
+
+    def let_go(self) -> None:
+        """Keep only what repetitions need: most of a transaction's life comes after its final response is done with."""
+        self._request = self.response = None
+
     def fallback_target(self) -> tuple[str, str, int]:
         """Return transport, host and port of a new connection for when that of the request is gone.
 
         :rfc:`3261#section-18.2.2`: the address the request came from, at the port its Via says.
         """
-        via = self.request.top_via
         transport = self.flow.transport
-        return transport, self.flow.remote[0], via.port or default_port(transport)
+        return transport, self.flow.remote[0], self._fallback_port or default_port(transport)
 
     def respond(self, response: Response) -> list[Effect]:
         """Send a response of our user's.
@@ -111,7 +132,7 @@ class ServerTransaction(Machine):
             self.response = response
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self.request.method} {self.request.call_id} {self.state.value}>"
+        return f"<{type(self).__name__} {self.method} {self.call_id} {self.state.value}>"
 
 
 def deliver_request(machine: ServerTransaction, effects: list[Effect]) -> None:
@@ -120,7 +141,7 @@ def deliver_request(machine: ServerTransaction, effects: list[Effect]) -> None:
 
 def send_response(machine: ServerTransaction, effects: list[Effect]) -> None:
     # Nothing was sent yet where the INVITE is repeated within 200 ms.
-    if machine.response is not None:
+    if machine.data:
         effects.append(Send(machine.data, machine.response))
 
 

@@ -1,7 +1,7 @@
 """Trio at the edge: sockets, connections, and the tasks that drive the core (:rfc:`3261#section-18`)."""
 
 from ._context import Core, Counters, Recorder
-from ._groups import single_exception
+from ._groups import open_quiet_nursery, single_exception, unwrapping
 from ._network import DatagramSocket, HostPort, Network, Stream, StreamListener, TrioNetwork
 from ._transport import Transport
 from ._url import ListenURL
@@ -18,5 +18,7 @@ __all__ = [
     "StreamListener",
     "Transport",
     "TrioNetwork",
+    "open_quiet_nursery",
     "single_exception",
+    "unwrapping",
 ]

@@ -50,8 +50,10 @@ class Core(Protocol):
         """Take the way that a request goes; only a core that emits Route is called."""
         ...
 
-    def unroutable(self, outgoing: Any, detail: str, now: float) -> None:
-        """Take note that no way was found for a request."""
+    def unroutable(
+        self, outgoing: Any, detail: str, now: float, *, kind: Literal["unroutable", "transport"] = "unroutable"
+    ) -> None:
+        """Take note that no way was found for a request: there is no address, or none that could be reached."""
         ...
 
     def expire(self, now: float) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from ipaddress import ip_address
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import trio
 
@@ -17,7 +17,7 @@ from sipstack.transactions import Flow, Send, TransportError
 from ._acceptor import Acceptor
 from ._context import Context, Core, Counters, Recorder
 from ._datagram import DatagramListener
-from ._groups import single_exception
+from ._groups import unwrapping
 from ._network import HostPort, Network, TrioNetwork
 from ._pool import ConnectionRefused, Pool
 from ._rate import SourceRate
@@ -91,14 +91,8 @@ class Transport:
     async def __aexit__(self, *exc_info: Any) -> bool:
         self.close()
         self._nursery.cancel_scope.cancel()
-        try:
+        with unwrapping():
             return bool(await self._manager.__aexit__(*exc_info))
-        except BaseExceptionGroup as group:
-            # One thing went wrong: that is what the block raises, not a group of one.
-            single = single_exception(group)
-            if single is None:
-                raise
-            raise single from single.__cause__
 
     async def run(self, *, task_status: trio.TaskStatus[Self] = trio.TASK_STATUS_IGNORED) -> None:
         """Work until `aclose`; a cancellation does not end it.
@@ -235,14 +229,23 @@ class Transport:
             if flow is None and resolution.targets:
                 flow = self._flow_at_hand(outgoing.request, resolution.targets[0])
         except (ResolveError, TransportError) as error:
-            core.unroutable(outgoing, str(error), trio.current_time())
+            self._give_up_route(outgoing, error)
             return
         if flow is not None:
             core.routed(outgoing, flow, trio.current_time())
         elif self._begin_routing():
             self._nursery.start_soon(self._route_in_time, outgoing, resolution)
         else:
-            core.unroutable(outgoing, "too many requests wait for a name or a connection", trio.current_time())
+            self._give_up_route(outgoing, TransportError(self._why_not_routing()))
+
+    def _give_up_route(self, outgoing: Any, error: ResolveError | TransportError) -> None:
+        kind: Literal["unroutable", "transport"] = "unroutable" if isinstance(error, ResolveError) else "transport"
+        self._core.unroutable(outgoing, str(error), trio.current_time(), kind=kind)
+
+    def _why_not_routing(self) -> str:
+        if self._closing.is_set():
+            return "the transport is closed"
+        return "too many requests wait for a name or a connection"
 
     def _begin_routing(self) -> bool:
         if self._closing.is_set():
@@ -291,7 +294,7 @@ class Transport:
         try:
             flow = await self._find_flow(outgoing.request, resolution)
         except (ResolveError, TransportError) as error:
-            self._core.unroutable(outgoing, str(error), trio.current_time())
+            self._give_up_route(outgoing, error)
         else:
             self._core.routed(outgoing, flow, trio.current_time())
         finally:

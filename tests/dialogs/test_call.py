@@ -102,7 +102,7 @@ def test_answer_has_dialog_fields() -> None:
     for response in (ringing, answer):
         assert response.headers.getlist("Record-Route") == ["<sip:p2;lr>;x=1, <sip:p1;lr>", "<sip:p0;lr>"]
         assert response.headers["Contact"] == "<sip:bob@192.0.2.2:5060>"
-        assert response.headers["From"] == received.request.headers["From"]
+        assert response.headers["From"] == invite.headers["From"]
     assert ringing.to_tag == answer.to_tag == received.usage.dialog.local_tag
     assert answer.headers["Allow"]
     assert "Supported" in answer.headers

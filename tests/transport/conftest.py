@@ -32,6 +32,7 @@ class RoutingCore(TransactionLayer):
         super().__init__(tokens=Tokens(random.Random(seed).randbytes), limits=limits)
         self.flows = []
         self.unroutables = []
+        self.kinds = []
 
     def route(self, request, uri: str, flow_hint=None) -> None:
         self.outputs.append(Route(Journey(request, URI.parse(uri), flow_hint)))
@@ -40,8 +41,9 @@ class RoutingCore(TransactionLayer):
         self.flows.append(flow)
         self.send_request(outgoing.request, flow, now)
 
-    def unroutable(self, outgoing, detail, now) -> None:
+    def unroutable(self, outgoing, detail, now, *, kind="unroutable") -> None:
         self.unroutables.append(detail)
+        self.kinds.append(kind)
 
 
 class Party:

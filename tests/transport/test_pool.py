@@ -62,9 +62,9 @@ def test_write_that_breaks_fails_what_waits(open_party):
     ("group", "single"),
     [
         (ExceptionGroup("", [KeyError()]), KeyError),
-        (ExceptionGroup("", [ExceptionGroup("", [KeyError()])]), KeyError),
+        (ExceptionGroup("", [ExceptionGroup("the user's", [KeyError()])]), ExceptionGroup),
         (ExceptionGroup("", [KeyError(), IndexError()]), None),
-        (ExceptionGroup("", [ExceptionGroup("", [KeyError(), IndexError()])]), None),
+        (ExceptionGroup("", [ExceptionGroup("the user's", [KeyError(), IndexError()])]), ExceptionGroup),
     ],
 )
 def test_single_exception(group, single):
