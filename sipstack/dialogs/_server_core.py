@@ -282,10 +282,8 @@ class ServerCore(UsageCore):
         if "Contact" in fields:
             usage.local_contact = fields["Contact"]
             return
-        dialog = usage.dialog
         if contact is not None or usage.local_contact is None:
-            way = dialog.route_set[0].uri if dialog.route_set else dialog.remote_target
-            is_secure = request.uri.is_secure or way.is_secure
+            is_secure = invite.wants_secure_contact
             if contact is None:
                 usage.local_contact = self._default_contact(
                     invite.transaction.flow, is_secure=is_secure, user=request.uri.user

@@ -133,3 +133,10 @@ class ServerInvite:
     def request(self) -> Request:
         """The INVITE itself."""
         return self.transaction.request
+
+    @property
+    def wants_secure_contact(self) -> bool:
+        """Whether our Contact must be a SIPS URI (:rfc:`3261#section-12.1.1`)."""
+        dialog = self.usage.dialog
+        way = dialog.route_set[0].uri if dialog.route_set else dialog.remote_target
+        return self.request.uri.is_secure or way.is_secure

@@ -140,16 +140,19 @@ class UsageCore(ABC):
         headers: HeaderFields = (),
     ) -> Outgoing:
         dialog = usage.dialog
-        # A field that is not fit to be sent is refused before it costs a CSeq number.
-        checked = list(headers)
+        before = dialog.local_sequence
         request = dialog.create_request(method)
         fields = request.headers
-        for name, value in checked:
-            fields.add(name, value)
+        try:
+            for name, value in headers:
+                fields.add(name, value)
+            _set_body(request, body, content_type)
+        except LocalProtocolError:
+            dialog.local_sequence = before  # what is not sent costs no CSeq number
+            raise
         if method in TARGET_REFRESH_METHODS and usage.local_contact is not None and "Contact" not in fields:
             fields.add("Contact", usage.local_contact)
         self._add_user_agent(request)
-        _set_body(request, body, content_type)
         outgoing = Outgoing(request, dialog.next_hop(), usage=usage, flow_hint=usage.flow)
         self.outputs.append(Route(outgoing))
         return outgoing

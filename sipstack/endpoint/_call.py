@@ -14,8 +14,9 @@ import trio
 
 from ..auth import Authenticator
 from ..dialogs import AckReceived as CoreAckReceived
-from ..dialogs import Dialog, DialogRequest, InviteUsage, ServerInvite
-from ..message import Address, LocalProtocolError, MalformedMessage, Request, Response
+from ..dialogs import Dialog, DialogRequest, InviteUsage, Outgoing, ServerInvite
+from ..message import Address, LocalProtocolError, Request, Response
+from ._bodies import SDP, sdp_of
 from ._errors import CallEnded
 from ._event_queue import EventQueue
 from ._events import (
@@ -36,10 +37,9 @@ from ._events import (
 if TYPE_CHECKING:
     from ..dialogs import UsageEnded
     from ._endpoint import Endpoint
+    from ._exchange import Exchange
 
-__all__ = ["SDP", "Call", "IncomingCall", "is_sdp"]
-
-SDP = "application/sdp"
+__all__ = ["Call", "IncomingCall"]
 
 _EVENTS: dict[str, type[RequestReceived]] = {
     "INVITE": ReinviteReceived,
@@ -49,17 +49,6 @@ _EVENTS: dict[str, type[RequestReceived]] = {
     "MESSAGE": MessageReceived,
     "OPTIONS": OptionsReceived,
 }
-
-
-def is_sdp(message: Request | Response) -> bool:
-    """Tell whether a message carries a session description."""
-    if not message.body:
-        return False
-    try:
-        media_type = message.content_type
-    except MalformedMessage:
-        return False
-    return media_type is not None and media_type.mime_type.lower() == SDP
 
 
 class Call:
@@ -73,7 +62,8 @@ class Call:
         "_core",
         "_end_event",
         "_endpoint",
-        "_is_leaving",
+        "_exchanges",
+        "_left_at",
         "_queue",
         "end_reason",
         "local_sdp",
@@ -87,7 +77,8 @@ class Call:
         self._core = endpoint._core
         self._queue: EventQueue[Event] = EventQueue(endpoint.limits.call_queue)
         self._end_event: trio.Event | None = None
-        self._is_leaving = False
+        self._exchanges: dict[Exchange, None] = {}
+        self._left_at: float | None = None
         self.usage = usage
         self.end_reason: str | None = None
         self.local_sdp: bytes | None = None
@@ -135,11 +126,9 @@ class Call:
             content_type=content_type if offer else None,
             headers=tuple(headers),
         )
-        response = await self._endpoint._exchange(outgoing, self._authenticator)
+        response = await self._exchange(outgoing)
         if response.is_success:
-            self.local_sdp = offer
-            if is_sdp(response):
-                self.remote_sdp = response.body
+            self._on_session_changed(sdp_of(response), offer)
         return response
 
     async def request(
@@ -152,19 +141,29 @@ class Call:
     ) -> Response:
         """Send any other request within the call and return its final response (:rfc:`3261#section-12.2.1`).
 
-        :raises CallEnded: the call is over.
+        :raises CallEnded: the call is over, or ends meanwhile.
         :raises TransactionTimeout: no final response came.
         """
         self._check()
         outgoing = self._core.dialog_request(
             self.usage, method, trio.current_time(), body=body, content_type=content_type, headers=tuple(headers)
         )
-        return await self._endpoint._exchange(outgoing, self._authenticator)
+        return await self._exchange(outgoing)
+
+    async def _exchange(self, outgoing: Outgoing) -> Response:
+        exchange = self._endpoint._follow(outgoing, self._authenticator)
+        self._exchanges[exchange] = None
+        try:
+            self._endpoint._flush()
+            return await exchange.wait()
+        finally:
+            self._exchanges.pop(exchange, None)
 
     async def hangup(self, *, headers: Iterable[tuple[str, str]] = ()) -> None:
         """End the call and wait until the peer knows, or the endpoint's grace time is over."""
         self._leave(headers)
-        with trio.move_on_after(self._endpoint.grace):
+        left_at = trio.current_time() if self._left_at is None else self._left_at
+        with trio.move_on_at(left_at + self._endpoint.grace):
             await self.wait_ended()
 
     async def wait_ended(self) -> str:
@@ -183,24 +182,25 @@ class Call:
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    ) -> bool:
         if self.end_reason is None:
             with trio.CancelScope(shield=True):
                 await self.hangup()
         elif kind is None:
             await trio.lowlevel.checkpoint_if_cancelled()
+        return False
 
     def _check(self) -> None:
         if self.end_reason is not None:
-            raise CallEnded(self.end_reason)
+            raise CallEnded(self.end_reason, self)
 
     def _leave(self, headers: Iterable[tuple[str, str]] = ()) -> None:
         """Send what ends the call in the state it is in; nothing the second time."""
-        if self.end_reason is None and not self._is_leaving:
-            self._is_leaving = True
-            self._core.bye(self.usage, trio.current_time(), headers=tuple(headers))
-            if self.usage.bye is not None:
-                self._authenticator.authorize(self.usage.bye.request)
+        if self.end_reason is None and self._left_at is None:
+            self._left_at = trio.current_time()
+            self._core.bye(self.usage, self._left_at, headers=tuple(headers))
+            if self.usage.bye is not None:  # else it waits for the ACK to our 2xx
+                self._endpoint._follow(self.usage.bye, self._authenticator)
             self._endpoint._flush()
 
     # What the endpoint passes on from the core.
@@ -212,9 +212,16 @@ class Call:
             self._endpoint._shed(output.transaction)
 
     def _on_ack(self, output: CoreAckReceived) -> None:
-        if is_sdp(output.request):
-            self.remote_sdp = output.request.body
-        self._queue.put(AckReceived(output.request))
+        self.remote_sdp = sdp_of(output.request) or self.remote_sdp
+        # There is one for each 2xx of ours, so that nobody but our own user can make them many.
+        self._queue.put(AckReceived(output.request), beyond_limit=True)
+
+    def _on_session_changed(self, remote: bytes | None, local: bytes | None) -> None:
+        self.remote_sdp = remote or self.remote_sdp
+        self.local_sdp = local or self.local_sdp
+
+    def _on_reinvite_cancelled(self, request: Request | None) -> None:
+        self._queue.put(CancelReceived(request), beyond_limit=True)
 
     def _on_ended(self, output: UsageEnded) -> None:
         cause, message = output.cause, output.message
@@ -229,6 +236,8 @@ class Call:
     def _finish(self, reason: str, event: Event | None) -> None:
         if self.end_reason is None:
             self.end_reason = reason
+            for exchange in self._exchanges:
+                self._endpoint._drop(exchange, CallEnded(reason, self))
             if event is not None:
                 self._queue.put(event, beyond_limit=True)
             self._queue.close()
@@ -238,6 +247,8 @@ class Call:
 
 class IncomingCall(Call):
     """Hold a call that came in; what is left unanswered is answered 480.
+
+    Its block also ends quietly when the call ends under it: a `CallEnded` of this call does not leave it.
 
     :ivar invite: the INVITE.
     """
@@ -249,14 +260,13 @@ class IncomingCall(Call):
         self._invite = invite
         self.invite: Request = invite.request
         self._is_answered = False
-        self._contact: Address = endpoint._contact(invite.transaction.flow)
-        if is_sdp(invite.request):
-            self.remote_sdp = invite.request.body
+        self._contact: Address = endpoint._contact(invite.transaction.flow, is_secure=invite.wants_secure_contact)
+        self.remote_sdp = self.offer
 
     @property
     def offer(self) -> bytes | None:
         """The caller's SDP, or None where we are to make the offer (:rfc:`3261#section-13.2.1`)."""
-        return self.invite.body if is_sdp(self.invite) else None
+        return sdp_of(self.invite)
 
     async def ring(
         self,
@@ -310,6 +320,13 @@ class IncomingCall(Call):
         :param uris: where to, best first.
         """
         await self.reject(302, headers=[("Contact", f"<{uri}>") for uri in uris])
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> bool:
+        await super().__aexit__(kind, error, traceback)
+        # The caller may give up at any moment; that is no error of who serves the call.
+        return isinstance(error, CallEnded) and error.call is self
 
     def _respond(self, code: int, phrase: str | None, sdp: bytes | None, headers: Iterable[tuple[str, str]]) -> None:
         self._check()

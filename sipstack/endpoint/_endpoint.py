@@ -23,12 +23,14 @@ from ..dialogs import (
     InviteAnswered,
     InviteCancelled,
     InviteFailed,
+    InviteOver,
     InviteProgress,
     InviteUsage,
     Outgoing,
     OutOfDialogRequest,
     ResponseReceived,
     UsageEnded,
+    UsageState,
 )
 from ..dialogs import (
     InviteReceived as CoreInviteReceived,
@@ -54,8 +56,8 @@ from ..timers import TimerValues
 from ..trace import Trace
 from ..transactions import Dropped, Flow, ServerTransaction, TransactionLayer, TransactionTimeout, TransportError
 from ..transport import ListenURL, Network, Transport, TrioNetwork, open_quiet_nursery
-from ._call import SDP, Call, IncomingCall
-from ._errors import CallEnded, RequestFailed
+from ._bodies import SDP
+from ._call import Call, IncomingCall
 from ._event_queue import EventQueue
 from ._events import Event, InviteReceived, MessageReceived, OptionsReceived, RegisterReceived, RequestReceived
 from ._exchange import Exchange
@@ -133,6 +135,7 @@ class Endpoint:
         self._queue: EventQueue[Event] = EventQueue(limits.event_queue)
         self._is_listening = False
         self._is_unheard = False
+        self._is_closing = False
         self._calls: dict[InviteUsage, Call] = {}
         self._forks: dict[ClientInvite, Fork] = {}
         self._exchanges: dict[Outgoing, Exchange] = {}
@@ -149,6 +152,7 @@ class Endpoint:
             InviteProgress: self._on_progress,
             InviteAnswered: self._on_answered,
             InviteFailed: self._on_invite_failed,
+            InviteOver: self._on_invite_over,
             ResponseReceived: self._on_response,
             CoreRequestFailed: self._on_request_failed,
             UsageEnded: self._on_usage_ended,
@@ -282,12 +286,12 @@ class Endpoint:
         :raises RegistrationFailed: the registrar refused the first time.
         :raises SipError: the registrar gave no answer the first time.
         """
-        address = URI.parse(aor)
+        address = _own_uri(aor)
         target = registrar or str(URI(address.scheme, address.host, port=address.port))
         request, next_hop = self._create_request("REGISTER", target, from_uri=aor, proxy=proxy, headers=headers)
         request.headers.set("To", f"<{aor}>")
         if contact is not None:
-            request.headers.set("Contact", f"<{contact}>")
+            request.headers.set("Contact", f"<{_own_uri(contact)}>")
         registration = Registration(self, request, next_hop, expires, self._authenticator(credentials))
         try:
             await registration.refresh()
@@ -304,11 +308,11 @@ class Endpoint:
         self, method: str, uri: str, *, from_uri: str | None, proxy: str | None, headers: Iterable[tuple[str, str]]
     ) -> tuple[Request, str | None]:
         """Make a request outside of dialogs (:rfc:`3261#section-8.1.1`) and say by which URI it goes."""
-        target = URI.parse(uri)
+        target = _own_uri(uri)
         proxy = proxy or self._proxy
         if target.scheme not in ("sip", "sips") and proxy is None:
             raise LocalProtocolError(f"a {target.scheme}: URI names no host to send to; give a proxy")
-        sender = Address.parse(from_uri) if from_uri is not None else self._own_address()
+        sender = _own_address_of(from_uri) if from_uri is not None else self._own_address()
         request = Request(
             method,
             target,
@@ -322,15 +326,14 @@ class Endpoint:
         )
         if self._user_agent:
             request.headers.add("User-Agent", self._user_agent)
+        _add_own(request, headers)
         if proxy is not None:
             # 8.1.1.1: a configured outbound proxy is a route set of one.
-            route = URI.parse(proxy)
+            route = _own_uri(proxy)
             if "lr" not in route.parameters:
-                route = URI.parse(f"{route};lr")
-            request.headers.add("Route", f"<{route}>")
+                route = _own_uri(f"{route};lr")
+            request.headers.prepend("Route", f"<{route}>")
             proxy = str(route)
-        for name, value in headers:
-            request.headers.add(name, value)
         return request, proxy
 
     def _own_address(self) -> Address:
@@ -348,8 +351,8 @@ class Endpoint:
         """Return the request to send after a challenge, or None when there is no answer to it."""
         try:
             answers = authenticator.answer(request, response)
-        except AuthenticationFailed as failure:
-            self._count(f"challenge not answered: {failure.reason}")
+        except AuthenticationFailed:
+            self._count("challenges not answered")
             return None
         retry = request.copy()
         retry.cseq = CSeq(request.cseq.sequence + 1, request.method)
@@ -368,15 +371,25 @@ class Endpoint:
         outgoing = self._core.request(
             request, next_hop=URI.parse(next_hop) if next_hop else None, with_contact=with_contact
         )
-        exchange = self._exchanges[outgoing] = Exchange(self, outgoing, authenticator)
+        exchange = self._follow(outgoing, authenticator)
         self._flush()
         return exchange
 
-    async def _exchange(self, outgoing: Outgoing, authenticator: Authenticator) -> Response:
-        """Wait for the final response to a request within a call."""
+    def _follow(self, outgoing: Outgoing, authenticator: Authenticator) -> Exchange:
+        """Follow a request to its final response; to be called before it is flushed."""
         exchange = self._exchanges[outgoing] = Exchange(self, outgoing, authenticator)
-        self._flush()
-        return await exchange.wait()
+        return exchange
+
+    def _drop(self, exchange: Exchange, error: SipError) -> None:
+        """Let whoever waits for a request's response wait no more."""
+        if self._exchanges.pop(exchange.outgoing, None) is not None:
+            exchange.fail(error)
+
+    def _abandon(self, exchange: Exchange) -> None:
+        """Care no more for a request's response; an INVITE is cancelled (:rfc:`3261#section-9.1`)."""
+        if self._exchanges.pop(exchange.outgoing, None) is not None and exchange.outgoing.request.method == "INVITE":
+            self._core.cancel(exchange.outgoing, trio.current_time())
+            self._flush()
 
     def _respond(
         self,
@@ -388,6 +401,10 @@ class Endpoint:
         content_type: str | None = None,
         headers: Iterable[tuple[str, str]] = (),
     ) -> None:
+        if not self._core.awaits_answer(transaction):
+            # The peer gave up while our user was busy; that is no fault of the user's.
+            self._count("answers too late")
+            return
         self._core.respond_request(
             transaction, code, trio.current_time(), phrase=phrase, body=body, content_type=content_type, headers=headers
         )
@@ -396,8 +413,10 @@ class Endpoint:
         self._count("503: event queue full")
         self._respond(transaction, 503, headers=_BUSY_RETRY)
 
-    def _contact(self, flow: Flow) -> Address:
+    def _contact(self, flow: Flow, *, is_secure: bool) -> Address:
         """Return where requests reach us by the way of a flow."""
+        if is_secure:
+            return Address.parse(f"<sips:{self._user}@{flow.sent_by}>")
         contact = self._contacts.get(flow)
         if contact is None:
             if len(self._contacts) >= 1000:  # flows of long ago: they are made anew when needed
@@ -425,17 +444,12 @@ class Endpoint:
         await trio.lowlevel.checkpoint_if_cancelled()
 
     @staticmethod
-    def _error_of(kind: str | None, detail: str) -> SipError:
+    def _error_of(kind: str, detail: str) -> SipError:
         if kind == "timeout":
             return TransactionTimeout(detail)
         if kind == "unroutable":
             return ResolveError(detail)
         return TransportError(detail)
-
-    def _failure(
-        self, response: Response | None, kind: str | None, detail: str, refusal: type[RequestFailed]
-    ) -> SipError:
-        return refusal(response) if response is not None else self._error_of(kind, detail)
 
     # What the core puts out. Called by the transport, synchronously, in order.
 
@@ -444,7 +458,7 @@ class Endpoint:
 
     def _on_invite(self, output: CoreInviteReceived) -> None:
         invite = output.invite
-        if self._is_unheard:
+        if self._is_unheard or self._is_closing:
             self._core.respond(invite, 480, trio.current_time())
             return
         if self._queue.is_full:
@@ -455,12 +469,22 @@ class Endpoint:
         self._queue.put(InviteReceived(call))
 
     def _on_cancelled(self, output: InviteCancelled) -> None:
-        call = self._calls.pop(output.invite.usage, None)
-        if isinstance(call, IncomingCall):
+        invite = output.invite
+        call = self._calls.get(invite.usage)
+        if call is None:
+            return
+        if not invite.is_reinvite:
+            self._forget(call)
+            assert isinstance(call, IncomingCall)
             call._on_cancelled(output.request)
+        elif invite.usage.state is not UsageState.ENDED:
+            call._on_reinvite_cancelled(output.request)
 
     def _on_request(self, output: OutOfDialogRequest) -> None:
         request, transaction = output.request, output.transaction
+        if self._is_closing:
+            self._respond(transaction, 503)
+            return
         if self._is_unheard:
             self._respond(transaction, 200 if request.method == "OPTIONS" else 405)
             return
@@ -473,7 +497,8 @@ class Endpoint:
     def _on_dialog_request(self, output: DialogRequest) -> None:
         call = self._calls.get(output.usage)
         if call is None:
-            self._respond(output.transaction, 481)
+            # An early leg of a call of ours: its user has nothing to answer with yet.
+            self._respond(output.transaction, 500, headers=_BUSY_RETRY)
         elif self._is_sound(output.request, output.transaction):
             call._on_request(output)
 
@@ -507,10 +532,23 @@ class Endpoint:
         if fork is not None and fork._on_failed(output):
             del self._forks[output.invite]
 
+    def _on_invite_over(self, output: InviteOver) -> None:
+        fork = self._forks.pop(output.invite, None)
+        if fork is not None:
+            fork._on_over()
+
     def _on_response(self, output: ResponseReceived) -> None:
         exchange = self._exchanges.get(output.outgoing)
-        if exchange is not None and exchange.on_response(output):
-            del self._exchanges[output.outgoing]
+        if exchange is None:
+            self._take_abandoned(output)
+        elif exchange.on_response(output):
+            self._exchanges.pop(output.outgoing, None)
+
+    def _take_abandoned(self, output: ResponseReceived) -> None:
+        """End what a re-INVITE that was cancelled too late began: the offer of its 2xx gets an ACK without answer."""
+        usage = output.outgoing.usage
+        if usage is not None and usage.to_acknowledge is output.outgoing.request:
+            self._core.acknowledge(usage, trio.current_time())
 
     def _on_request_failed(self, output: CoreRequestFailed) -> None:
         exchange = self._exchanges.pop(output.outgoing, None)
@@ -542,10 +580,14 @@ class Endpoint:
 
     async def _close(self) -> None:
         """Leave every call, wait a while for the peers to take note, and forget the rest."""
+        self._is_closing = True
         for call in list(self._calls.values()):
             call._leave()
         for invite in list(self._forks):
             self._core.cancel(invite, trio.current_time())
+        for transaction, usage in list(self._core.unanswered.items()):
+            if usage is None:
+                self._respond(transaction, 503)
         self._flush()
         with trio.move_on_after(self.grace):
             await self._transport.wait_until(lambda: not self._core.has_unfinished)
@@ -554,12 +596,49 @@ class Endpoint:
             call._finish("closed", None)
         for fork in self._forks.values():
             fork._close()
-        for exchange in self._exchanges.values():
-            exchange.fail(CallEnded("the endpoint was closed"))
+        for exchange in list(self._exchanges.values()):
+            self._drop(exchange, TransportError("the endpoint was closed"))
         self._calls.clear()
         self._forks.clear()
         self._exchanges.clear()
         self._core.close()
+
+
+def _add_own(request: Request, headers: Iterable[tuple[str, str]]) -> None:
+    """Add the header fields that our own user gave; one that we have given already is replaced."""
+    own = tuple(headers)
+    if not own:
+        return
+    replaced = request.copy().headers
+    for name, value in own:
+        if name in replaced:
+            request.headers.set(name, value)
+        else:
+            request.headers.add(name, value)
+    try:
+        request.from_address, request.to_address, request.cseq, request.call_id  # noqa: B018  (what all floors read)
+    except MalformedMessage as error:
+        raise LocalProtocolError(f"The {request.method} cannot be sent so: {error.reason}.") from None
+
+
+def _own_uri(text: str) -> URI:
+    """Read a URI that our own user gave."""
+    try:
+        return URI.parse(text)
+    except MalformedMessage as error:
+        raise LocalProtocolError(
+            f"{text!r} is no URI to use: {error.reason}; write it like sip:bob@example.com"
+        ) from None
+
+
+def _own_address_of(text: str) -> Address:
+    """Read a URI or name-addr that our own user gave."""
+    try:
+        return Address.parse(text)
+    except MalformedMessage as error:
+        raise LocalProtocolError(
+            f'{text!r} is no address: {error.reason}; write it like sip:bob@example.com or "Bob" <sip:bob@example.com>'
+        ) from None
 
 
 @asynccontextmanager

@@ -13,8 +13,9 @@ import trio
 
 from ..auth import Authenticator
 from ..dialogs import ClientInvite, Dialog, InviteAnswered, InviteFailed, InviteProgress, InviteUsage
-from ..message import Request, Response, SipError
-from ._call import Call, is_sdp
+from ..message import RemoteProtocolError, Request, Response, SipError
+from ._bodies import sdp_of
+from ._call import Call
 from ._errors import CallEnded, CallFailed
 from ._event_queue import EventQueue
 from ._events import Answered, Event, Failed, Progress, Ringing, Trying
@@ -90,6 +91,7 @@ class Fork:
         """Wait for the first 2xx and return its call.
 
         :raises CallFailed: the answer was no.
+        :raises CallEnded: `cancel` came first.
         :raises TransactionTimeout: there was no answer.
         :raises TransportError: there was no way there.
         :raises ResolveError: the target's name has no address.
@@ -142,8 +144,7 @@ class Fork:
         leg = self._leg(output.usage) if output.usage is not None else None
         if leg is not None:
             leg.response = response
-            if is_sdp(response):
-                leg.early_sdp = response.body
+            leg.early_sdp = sdp_of(response) or leg.early_sdp
         self._queue.put(Ringing(response, leg) if response.code == 180 else Progress(response, leg))
 
     def _on_answered(self, output: InviteAnswered) -> None:
@@ -154,7 +155,7 @@ class Fork:
         self._authenticator.accepted(output.invite.request, output.response)
         leg.call = call = self._endpoint._adopt(output.usage, self._authenticator)
         call.local_sdp = self._offer
-        call.remote_sdp = output.response.body if is_sdp(output.response) else leg.early_sdp
+        call.remote_sdp = sdp_of(output.response) or leg.early_sdp
         if self._call is None:
             self._call = call
             self._settled.set()
@@ -171,16 +172,29 @@ class Fork:
             if retry is not None and not self._invite.is_cancelled:
                 self._core.resend(self._invite, retry)
                 return False
-        error = self._endpoint._failure(response, output.kind, output.detail, CallFailed)
         if self._call is None:
-            self._error = error
+            self._error = error = self._error_of(output)
             self._settled.set()
             self._queue.put(Failed(error, response), beyond_limit=True)
         self._queue.close()
         return True
 
+    def _error_of(self, output: InviteFailed) -> SipError:
+        response = output.response
+        if output.kind == "malformed":
+            return RemoteProtocolError(output.detail)
+        if response is not None and not response.is_success:
+            return CallFailed(response)
+        if output.kind == "cancelled":
+            return CallEnded("cancelled")
+        return self._endpoint._error_of(output.kind, output.detail)
+
+    def _on_over(self) -> None:
+        """Take the news that no further leg can answer."""
+        self._queue.close()
+
     def _close(self) -> None:
         if not self._settled.is_set():
-            self._error = CallEnded("the endpoint was closed")
+            self._error = CallEnded("closed")
             self._settled.set()
         self._queue.close()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
 
 import trio
 
@@ -17,8 +18,11 @@ if TYPE_CHECKING:
 
 __all__ = ["Registration"]
 
+T = TypeVar("T")
+
 _REFRESH_MARGIN = 32.0  # 64*T1: a refresh that gets no answer is given up by then, and the binding still stands
 _FIRST_RETRY, _LAST_RETRY = 2.0, 60.0  # seconds; doubled from one failure to the next
+_SHORTEST_DELAY = 0.5  # seconds: a registrar that grants nothing must not keep us busy
 _INTERVAL_ATTEMPTS = 2  # a registrar that answers 423 to its own Min-Expires is not asked again
 
 
@@ -63,7 +67,7 @@ class Registration:
             except SipError:
                 self._has_binding = had_binding
                 raise
-            minimum = response.min_expires if response.code == 423 else None
+            minimum = _read(lambda: response.min_expires) if response.code == 423 else None  # noqa: B023  (called now)
             if minimum is None or minimum <= self._wanted:
                 break
             self._wanted = minimum
@@ -88,12 +92,14 @@ class Registration:
     def _take(self, sent: Request, response: Response) -> None:
         self.response = response
         ours = sent.contact[0].uri if sent.contact else None
-        granted = response.expires if response.expires is not None else self._wanted
-        self.contacts = response.contact
+        granted = _read(lambda: response.expires)
+        self.contacts = _read(lambda: response.contact) or []
         for contact in self.contacts:
-            text = contact.parameters.get("expires")
-            if contact.uri == ours and text is not None and text.isascii() and text.isdigit():
-                granted = int(text)
+            own = contact_expires(contact) if contact.uri == ours else None
+            if own is not None:
+                granted = own
+        if granted is None:
+            granted = self._wanted
         self.expires = granted
         self._queue.put(Registered(response, granted))
 
@@ -114,7 +120,7 @@ class Registration:
                 delay = self._until_refresh()
 
     def _until_refresh(self) -> float:
-        return max(self.expires / 2, self.expires - _REFRESH_MARGIN)
+        return max(self.expires / 2, self.expires - _REFRESH_MARGIN, _SHORTEST_DELAY)
 
     async def _remove(self) -> None:
         """Remove the binding, if there may be one (:rfc:`3261#section-10.2.2`)."""
@@ -131,10 +137,15 @@ class Registration:
 def _retry_after(error: SipError) -> float:
     """Return the seconds a refusal asks us to wait (:rfc:`3261#section-20.33`)."""
     if isinstance(error, RegistrationFailed):
-        try:
-            value = error.response.retry_after
-        except MalformedMessage:
-            return 0.0
+        value = _read(lambda: error.response.retry_after)
         if value is not None:
             return float(value.seconds)
     return 0.0
+
+
+def _read(header: Callable[[], T]) -> T | None:
+    """Read a header field of a response that counts without it too: what cannot be read is not there."""
+    try:
+        return header()
+    except MalformedMessage:
+        return None

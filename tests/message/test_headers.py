@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 import sipmessage
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sipstack.message import Address, Headers, LocalProtocolError, Request, Via
-from sipstack.message._headers import HEADER_NAMES, key_of
+from sipstack.message import HEADER_NAMES, Address, Headers, LocalProtocolError, Request, Via
+from sipstack.message._headers import key_of
 
 
 def made(*fields: tuple[str, str]) -> Headers:
@@ -52,7 +54,7 @@ def test_every_known_name_is_found_by_its_standard_spelling() -> None:
         assert key_of(short.swapcase()) == name
 
 
-@pytest.mark.parametrize("name", ["", "a b", "a:b", "a\r\nb", "a\n", "é", "a\0", "ſubject", "\u212a"])
+@pytest.mark.parametrize("name", ["", "a b", "a:b", "a\r\nb", "a\n", "é", "a\0", "\u017fubject", "\u212a"])
 def test_what_is_no_token_is_no_name(name: str) -> None:
     assert key_of(name) is None
     headers = made(("A", "1"))
@@ -62,13 +64,14 @@ def test_what_is_no_token_is_no_name(name: str) -> None:
     assert name not in headers
     headers.remove(name)
     assert len(headers) == 1
-    for change in (
+    changes: list[Callable[[], None]] = [
         lambda: headers.add(name, "v"),
         lambda: headers.prepend(name, "v"),
         lambda: headers.set(name, "v"),
         lambda: headers.setlist(name, []),
         lambda: headers.copy_from(headers, name),
-    ):
+    ]
+    for change in changes:
         with pytest.raises(LocalProtocolError, match="not a header name"):
             change()
 
@@ -231,7 +234,7 @@ def test_any_changes_give_what_a_plain_list_gives(changes: list[tuple[tuple[str,
         elif method == "prepend":
             model.insert(0, (key, rest[0].strip(" \t")))
         else:
-            values = {"set": lambda: rest, "setlist": lambda: rest[0], "remove": list}[method]()
+            values = list(rest[0]) if method == "setlist" else rest
             place = next((place for place, (other, _) in enumerate(model) if other == key), len(model))
             model = [field for field in model if field[0] != key]
             model[place:place] = [(key, value.strip(" \t")) for value in values]

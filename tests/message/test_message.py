@@ -60,14 +60,12 @@ def test_a_touched_field_leaves_all_others_as_they_came(touched: int) -> None:
     name = request.headers.items()[touched][0]
     key = request.headers.fields[touched][0]
     request.headers.set(name, "new")
-    left = [raw for field, raw in zip(request.headers.fields, ODD_FIELDS, strict=False) if field[0] != key]
     data = request.serialise()
     assert f"\r\n{name}: new\r\n".encode() in data
     position = 0
-    for raw in left[:0] + [
-        raw for (other, _, _), raw in zip(odd().headers.fields, ODD_FIELDS, strict=True) if other != key
-    ]:
-        position = data.index(b"\r\n" + raw + b"\r\n", position)
+    for (other, _, _), raw in zip(odd().headers.fields, ODD_FIELDS, strict=True):
+        if other != key:
+            position = data.index(b"\r\n" + raw + b"\r\n", position)
 
 
 def test_folds_and_odd_space_are_gone_from_the_values() -> None:
@@ -150,7 +148,7 @@ def test_replace_top_via_leaves_the_others_of_its_field_and_all_other_fields(rea
         ("third.test", None),
     ]
     assert request.headers.getlist("v") == [
-        "SIP/2.0/TCP first.test;branch=z9hG4bKone;received=192.0.2.7, SIP/2.0/UDP second.test;branch=z9hG4bKtwo",
+        "SIP/2.0/TCP first.test;branch = z9hG4bKone;received=192.0.2.7, SIP/2.0/UDP second.test;branch=z9hG4bKtwo",
         "SIP/2.0/UDP third.test;branch=z9hG4bKthree",
     ]
     data = request.serialise()
@@ -208,7 +206,9 @@ def test_a_response_copies_what_it_must_as_it_came(code: int) -> None:
     assert (response.code, response.phrase, response.to_tag, response.body) == (code, "Own words", "ours", b"")
     assert response.via == request.via
     assert response.top_via == request.top_via
-    assert parse_message(response.serialise()) == response
+    again = parse_message(response.serialise())
+    again.headers.remove("Content-Length")
+    assert again == response
     assert request.serialise() == ODD
 
 
@@ -372,7 +372,7 @@ def _answer_like_sipmessage_code(request: sipmessage.Request) -> sipmessage.Resp
     response.call_id = request.call_id
     response.cseq = sipmessage.CSeq(sequence=request.cseq.sequence, method=request.method)
     response.contact = [sipmessage.Address(uri=sipmessage.URI(scheme="sip", host="here.test"))]
-    response.content_type = sipmessage.MediaType(mime_type="text", mime_subtype="plain")
+    response.content_type = sipmessage.MediaType(mime_type="text/plain")
     response.body = b"hi"
     return response
 
@@ -415,9 +415,10 @@ def test_sipmessage_reads_what_we_write() -> None:
 # Round trips
 
 TOKENS = st.text("abcXYZ019-.!%*_+`'~", min_size=1, max_size=8)
+USERS = st.sampled_from(["a", "B", "%c3%a9", "a;b", "+1-2", "it's", "u:p"])
 HOSTS = st.sampled_from(["h.test", "192.0.2.1", "[2001:db8::1]", "h.test:5070"])
 URIS = st.builds(
-    "{}:{}@{}{}".format, st.sampled_from(["sip", "sips", "SIP"]), TOKENS, HOSTS, st.sampled_from(["", ";lr"])
+    "{}:{}@{}{}".format, st.sampled_from(["sip", "sips", "SIP"]), USERS, HOSTS, st.sampled_from(["", ";lr"])
 )
 # Bytes as they come from the wire, undecodable ones among them, and no NUL, CR or LF.
 TEXTS = st.binary(max_size=12).map(
@@ -442,7 +443,7 @@ def messages(draw: st.DrawFn) -> Request | Response:
         (draw(st.sampled_from(["From", "f", "FROM"])), draw(ADDRESSES)),
         (draw(st.sampled_from(["To", "t"])), draw(ADDRESSES)),
         (draw(st.sampled_from(["Call-ID", "i", "CALL-id"])), draw(TOKENS)),
-        ("CSeq", f"{draw(st.integers(0, 2**32 - 1))} {method}"),
+        ("CSeq", f"{draw(st.integers(0, 2**31 - 1))} {method}"),
         *draw(st.lists(FIELDS, max_size=5)),
     ]
     fields = draw(st.permutations(fields))

@@ -88,7 +88,7 @@ def test_limits_are_frozen_named_and_positive() -> None:
     with pytest.raises(AttributeError):
         DEFAULT_LIMITS.body_size = 5  # type: ignore[misc]  # that is the point
     with pytest.raises(TypeError):
-        Limits(5)  # type: ignore[misc]  # that is the point
+        Limits(5)  # type: ignore[call-arg]  # that is the point
     for name in Limits.__attrs_attrs__:
         value = getattr(DEFAULT_LIMITS, name.name)
         assert value is None or value > 0, name.name
