@@ -17,7 +17,7 @@ from ._errors import LocalProtocolError
 from ._grammar import check_text
 from ._typed import HEADER_NAMES
 
-__all__ = ["SPELLINGS", "Field", "Headers", "key_of"]
+__all__ = ["SPELLINGS", "Field", "Headers", "Index", "joined", "key_of"]
 
 Field = tuple[str, str, str]
 "One header field: the key its name compares by, its unfolded value, and the line or lines it goes out as."
@@ -64,14 +64,24 @@ def _new_field(name: str, value: str) -> Field:
     return _shared_field(name, value) if len(value) <= _SHARED_LENGTH else _field(name, value)
 
 
+Index = dict[str, str | tuple[str, ...]]
+"The values of each name, by its key: most names stand once, and those need no tuple."
+
+_FEW = 16
+
+
+def joined(values: str | tuple[str, ...], value: str) -> tuple[str, ...]:
+    """Return the values of a name with one more."""
+    return (values, value) if isinstance(values, str) else (*values, value)
+
+
 class Headers(sipmessage.Headers):
     """Hold the header fields of one message, several of a name allowed, in order."""
 
     def __init__(self) -> None:
         self.fields: list[Field] = []
         self.typed: dict[str, object] = {}
-        # Tuples, since a collector that looks at what a long-lived transaction holds passes over those of text.
-        self._index: dict[str, tuple[str, ...]] | None = None
+        self._index: Index | None = None
 
     def _changed(self, key: str) -> None:
         self._index = None
@@ -82,19 +92,19 @@ class Headers(sipmessage.Headers):
             self.typed.pop(key, None)
             self.typed.pop(key + ".part", None)
 
-    def _values(self) -> dict[str, tuple[str, ...]]:
+    def _values(self) -> Index:
         index = self._index
         if index is None:
             index = {}
             for key, value, _ in self.fields:
-                index[key] = (*index[key], value) if key in index else (value,)
+                index[key] = joined(index[key], value) if key in index else value
             self._index = index
         return index
 
-    def _values_of(self, name: str) -> tuple[str, ...]:
+    def _values_of(self, name: str) -> str | tuple[str, ...] | None:
         index = self._values()
         values = index.get(name)  # as it is mostly spelled
-        return values if values is not None else index.get(key_of(name) or "", ())
+        return values if values is not None else index.get(key_of(name) or "")
 
     def add(self, key: str, value: str) -> None:
         """Add one field below all others.
@@ -106,7 +116,7 @@ class Headers(sipmessage.Headers):
         self.fields.append(field)
         index = self._index
         if index is not None:
-            index[name] = (*index[name], value) if name in index else (value,)
+            index[name] = joined(index[name], value) if name in index else value
         self._forget_typed(name)
 
     def prepend(self, key: str, value: str) -> None:
@@ -121,11 +131,16 @@ class Headers(sipmessage.Headers):
     def get(self, key: str, default: str | None = None) -> str | None:
         """Return the first value of a name, unfolded, or `default`."""
         values = self._values_of(key)
-        return values[0] if values else default
+        if values is None:
+            return default
+        return values if isinstance(values, str) else values[0]
 
     def getlist(self, key: str) -> list[str]:
         """Return all values of a name, unfolded, in order, one per field."""
-        return list(self._values_of(key))
+        values = self._values_of(key)
+        if values is None:
+            return []
+        return [values] if isinstance(values, str) else list(values)
 
     def keys(self) -> list[str]:
         """Return the names present, each once, in order of first appearance."""
@@ -186,8 +201,12 @@ class Headers(sipmessage.Headers):
         return value
 
     def __contains__(self, key: object) -> bool:
-        index = self._values()
-        return key in index or (isinstance(key, str) and key_of(key) in index)
+        if self._index is None and len(self.fields) < _FEW:
+            # A response being built is asked for a name or two between one field and the next.
+            return any(field[0] == key for field in self.fields) or (
+                isinstance(key, str) and SPELLINGS.get(key) != key and self._values_of(key) is not None
+            )
+        return isinstance(key, str) and self._values_of(key) is not None
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.keys())

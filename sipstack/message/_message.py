@@ -7,7 +7,7 @@ field is set. Writing joins the fields as they stand, with the Content-Length th
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Self
 
 import sipmessage
@@ -39,10 +39,10 @@ class Message(TypedHeaders, sipmessage.Message):
     @property
     def call_id(self) -> str:
         """The Call-ID (:rfc:`3261#section-20.8`)."""
-        try:
-            return self.headers._values()["Call-ID"][0]
-        except KeyError:
-            raise MalformedMessage("Call-ID: the header field is missing") from None
+        value = self.headers.get("Call-ID")
+        if value is None:
+            raise MalformedMessage("Call-ID: the header field is missing")
+        return value
 
     @call_id.setter
     def call_id(self, value: str) -> None:
@@ -51,22 +51,23 @@ class Message(TypedHeaders, sipmessage.Message):
     @property
     def from_tag(self) -> str | None:
         """The tag of From, None where it has none (:rfc:`3261#section-19.3`)."""
-        return self._tag("From")
+        try:
+            return self.headers.typed["From.part"]  # type: ignore[return-value]  # under this key stands a tag
+        except KeyError:
+            return self._tag("From")
 
     @property
     def to_tag(self) -> str | None:
         """The tag of To, None where it has none: outside of a dialog (:rfc:`3261#section-19.3`)."""
-        return self._tag("To")
+        try:
+            return self.headers.typed["To.part"]  # type: ignore[return-value]  # under this key stands a tag
+        except KeyError:
+            return self._tag("To")
 
     def _tag(self, name: str) -> str | None:
-        typed = self.headers.typed
-        key = name + ".part"
-        try:
-            return typed[key]  # type: ignore[return-value]  # so it was put there
-        except KeyError:
-            value = self.headers.get(name)
-            tag = typed[key] = None if value is None else tag_of(value)
-            return tag
+        value = self.headers.get(name)
+        tag = self.headers.typed[name + ".part"] = None if value is None else tag_of(value)
+        return tag
 
     @property
     def top_via(self) -> Via:
@@ -91,7 +92,8 @@ class Message(TypedHeaders, sipmessage.Message):
                     text = ", ".join([text, *(str(other) for other in Via.parse_many(value)[1:])])
                 headers.fields[place] = ("Via", text, f"Via: {text}")
                 index = headers._values()
-                index["Via"] = (text, *index["Via"][1:])
+                values = index["Via"]
+                index["Via"] = text if isinstance(values, str) else (text, *values[1:])
                 break
         else:
             headers.prepend("Via", text)
@@ -124,20 +126,13 @@ class Message(TypedHeaders, sipmessage.Message):
         first = self._first_line()
         if "\r" in first or "\n" in first or "\0" in first:
             raise LocalProtocolError(f"the start line holds CR, LF or NUL: {first!r}; take them out")
-        lines = [first]
-        found = False
-        for key, value, raw in self.headers.fields:
-            if key == "Content-Length":
-                if found:
-                    continue
-                found = True
-                lines.append(raw if value == length else f"Content-Length: {length}")
-            else:
-                lines.append(raw)
-        if not found:
-            lines.append("Content-Length: " + length)
-        lines.append("\r\n")
-        return "\r\n".join(lines).encode("utf-8", "surrogateescape") + body
+        fields = self.headers.fields
+        lines = [raw for key, _, raw in fields if key != "Content-Length"]
+        if len(lines) == len(fields):
+            head = "\r\n".join([first, *lines, f"Content-Length: {length}\r\n\r\n"])
+        else:
+            head = "\r\n".join([first, *_with_length(fields, length), "\r\n"])
+        return head.encode("utf-8", "surrogateescape") + body
 
     __bytes__ = serialise
 
@@ -151,6 +146,17 @@ class Message(TypedHeaders, sipmessage.Message):
 
     def __str__(self) -> str:
         return self.serialise().decode("utf-8", "backslashreplace")
+
+
+def _with_length(fields: list[Field], length: str) -> Iterator[str]:
+    """Give the lines of fields among which a Content-Length stands: the first says the length, others are left out."""
+    found = False
+    for key, value, raw in fields:
+        if key != "Content-Length":
+            yield raw
+        elif not found:
+            found = True
+            yield raw if value == length else f"Content-Length: {length}"
 
 
 def _add_fields(headers: Headers, fields: Iterable[tuple[str, str]]) -> None:

@@ -14,7 +14,7 @@ from typing import NoReturn
 from ._address import tag_of
 from ._cseq import CSeq
 from ._errors import MalformedMessage
-from ._headers import SPELLINGS, Headers, key_of
+from ._headers import SPELLINGS, Headers, Index, joined, key_of
 from ._limits import DEFAULT_LIMITS, Limits
 from ._message import Request, Response
 from ._uri import URI
@@ -30,8 +30,8 @@ _DIGITS = re.compile(r"[0-9]{1,10}")
 _BAD_NUL = re.compile(r"(?<!\\)(?:\\\\)*+\0")  # an even number of backslashes escapes each other, not the NUL
 _FIELD_END = re.compile(r"\r\n(?![ \t])")
 
-_USUAL_MAX_FORWARDS = ("70",)  # RFC 3261 8.1.1.6: what most requests say, and need not be read to be right
-_ONCE = ("From", "To", "Call-ID", "CSeq")
+_USUAL_MAX_FORWARDS = "70"  # RFC 3261 8.1.1.6: what most requests say, and need not be read to be right
+_MANDATORY = ("Via", "From", "To", "Call-ID", "CSeq")
 
 
 def _fail(reason: str, status_hint: int, partial: Request | Response | None) -> NoReturn:
@@ -103,7 +103,7 @@ def parse_head_untrusted(head: bytes, limits: Limits) -> Request | Response:
     if len(lines) - 1 > limits.header_count:
         _fail(f"more than {limits.header_count} header fields", 513, None)
     fields = headers.fields
-    index: dict[str, tuple[str, ...]] = {}
+    index: Index = {}
     headers._index = index
     del lines[0]
     for line in lines:
@@ -116,7 +116,7 @@ def parse_head_untrusted(head: bytes, limits: Limits) -> Request | Response:
             continue
         value = _unfold(value) if folded and "\r\n" in value else value.strip(" \t")
         fields.append((key, value, line))
-        index[key] = (*index[key], value) if key in index else (value,)
+        index[key] = joined(index[key], value) if key in index else value
     if "\0" in text and ("\0" in text.partition("\r\n")[0] or _BAD_NUL.search(text)):
         fault = fault or MalformedMessage("the start line or a header field holds NUL", 400, message)
     if fault is not None:
@@ -130,14 +130,20 @@ def content_length_untrusted(message: Request | Response) -> int | None:
 
     :raises MalformedMessage: it is no number, or stands there more than once.
     """
-    values = message.headers._values().get("Content-Length")
-    if values is None:
+    value = message.headers._values().get("Content-Length")
+    if value is None:
         return None
-    if len(values) > 1:
+    if not isinstance(value, str):
         raise MalformedMessage("more than one Content-Length", 400, message)
-    if _DIGITS.fullmatch(values[0]) is None:
-        raise MalformedMessage(f"Content-Length is not a length: {values[0][:20]!r}", 400, message)
-    return int(values[0])
+    if _DIGITS.fullmatch(value) is None:
+        raise MalformedMessage(f"Content-Length is not a length: {value[:20]!r}", 400, message)
+    return int(value)
+
+
+def _once(value: str | tuple[str, ...]) -> str:
+    if isinstance(value, str):
+        return value
+    raise MalformedMessage("more than one where one may stand")
 
 
 def check_untrusted(message: Request | Response) -> None:
@@ -147,35 +153,33 @@ def check_untrusted(message: Request | Response) -> None:
     """
     values = message.headers._values()
     typed = message.headers.typed
-    for name in _ONCE:
-        found = values.get(name)
-        if found is None:
-            raise MalformedMessage(f"{name} is missing", 400, message)
-        if len(found) > 1:
-            raise MalformedMessage(f"more than one {name}", 400, message)
     name = "Via"
     try:
         vias = values["Via"]
-        if len(vias) == 1 and "," not in vias[0]:
-            typed["Via.part"] = Via.parse(vias[0])
-        elif "" in vias:
-            raise MalformedMessage("Via is empty", 400, message)
+        if isinstance(vias, str) and "," not in vias:
+            typed["Via.part"] = Via.parse(vias)
         else:
-            typed["Via"] = tuple([via for text in vias for via in Via.parse_many(text)])
+            texts = (vias,) if isinstance(vias, str) else vias
+            if "" in texts:
+                raise MalformedMessage("Via is empty", 400, message)
+            typed["Via"] = tuple([via for text in texts for via in Via.parse_many(text)])
         name = "From"
-        typed["From.part"] = tag_of(values["From"][0])
+        typed["From.part"] = tag_of(_once(values["From"]))
         name = "To"
-        typed["To.part"] = tag_of(values["To"][0])
+        typed["To.part"] = tag_of(_once(values["To"]))
         name = "CSeq"
-        cseq = CSeq.parse(values["CSeq"][0])
+        cseq = CSeq.parse(_once(values["CSeq"]))
+        name = "Call-ID"
+        call_id = _once(values["Call-ID"])
     except KeyError:
-        raise MalformedMessage("Via is missing", 400, message) from None
+        missing = next(name for name in _MANDATORY if name not in values)
+        raise MalformedMessage(f"{missing} is missing", 400, message) from None
     except MalformedMessage as error:
         if error.partial is not None:
             raise
         raise MalformedMessage(f"{name}: {error.reason}", error.status_hint, message) from None
     typed["CSeq"] = cseq
-    if not values["Call-ID"][0]:
+    if not call_id:
         raise MalformedMessage("Call-ID is empty", 400, message)
     if isinstance(message, Request):
         if cseq.method != message.method:

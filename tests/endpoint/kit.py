@@ -187,3 +187,12 @@ def in_dialog(peer: ScriptedPeer, invite: Request, method: str, *, sequence: int
         **options,
     )
     return request
+
+
+async def hold(
+    endpoint: sip.Endpoint, uri: str, *, task_status: trio.TaskStatus[sip.Fork] = trio.TASK_STATUS_IGNORED
+) -> None:
+    """Hold an INVITE for ever: a task that its endpoint closes under."""
+    async with endpoint.invite(uri, offer=SDP) as fork:
+        task_status.started(fork)
+        await trio.sleep_forever()

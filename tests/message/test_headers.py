@@ -243,3 +243,11 @@ def test_any_changes_give_what_a_plain_list_gives(changes: list[tuple[tuple[str,
     assert [field[:2] for field in headers.fields] == model
     for key in {key for key, _ in model}:
         assert headers.getlist(key) == [value for other, value in model if other == key]
+
+
+@pytest.mark.parametrize("name", ["Max-Forwards", "max-forwards", "MAX-FORWARDS", "Max-forwardS"])
+def test_every_spelling_is_contained(name: str) -> None:
+    headers = Headers()
+    headers.add("Max-Forwards", "70")
+    assert name in headers
+    assert "Expires" not in headers
