@@ -166,7 +166,9 @@ class ServerCore(UsageCore):
         *,
         phrase: str | None = None,
     ) -> None:
-        response = transaction.request.create_response(code, phrase, to_tag=self._tokens.tag())
+        request = transaction.request
+        tag = self._tokens.tag() if request.to_tag is None else None
+        response = request.create_response(code, phrase, to_tag=tag)
         for name, value in headers:
             response.headers.add(name, value)
         self._add_server(response)

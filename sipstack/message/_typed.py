@@ -322,6 +322,13 @@ _SHARED_LENGTH = 256
 _shared_contacts = lru_cache(maxsize=1024)(lambda text: tuple(Address.parse_many(text)))
 
 
+_shared_media_type = lru_cache(maxsize=256)(MediaType.parse)
+
+
+def _read_media_type(text: str) -> MediaType:
+    return _shared_media_type(text) if len(text) <= _SHARED_LENGTH else MediaType.parse(text)
+
+
 def _read_contacts(text: str) -> list[Address]:
     # A peer has one Contact and says it in every request; an address never changes, so all of them may share it.
     return list(_shared_contacts(text)) if len(text) <= _SHARED_LENGTH else Address.parse_many(text)
@@ -455,7 +462,7 @@ class TypedHeaders(sipmessage.Message):
     """The languages of the body. :rfc:`3261#section-20.13`"""
     content_length = _number("Content-Length", 2**32 - 1)
     """The size of the body in bytes. :rfc:`3261#section-20.14`"""
-    content_type = _Optional("Content-Type", MediaType.parse)
+    content_type = _Optional("Content-Type", _read_media_type)
     """The media type of the body. :rfc:`3261#section-20.15`"""
     cseq = _Required("CSeq", CSeq.parse)
     """The number and method of the request. :rfc:`3261#section-20.16`"""
