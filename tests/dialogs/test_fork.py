@@ -9,6 +9,7 @@ from sipstack.dialogs import (
     ClientInviteState,
     InviteAnswered,
     InviteFailed,
+    InviteOver,
     InviteProgress,
     UsageEnded,
     UsageState,
@@ -130,3 +131,11 @@ def test_legs_are_limited() -> None:
         answer(wire, invite, 180, tag)
     assert [event.usage is None for event in wire.a.of(InviteProgress)] == [False, False, True]
     assert wire.a.layer.counters["dialogs refused"] == 1
+
+
+def test_invite_is_over_when_no_leg_can_answer_any_more() -> None:
+    wire = Wire()
+    usage, _ = wire.answer()
+    assert not wire.a.of(InviteOver)
+    wire.run(33)
+    assert wire.a.one(InviteOver).invite is usage.invite

@@ -336,3 +336,19 @@ def test_reinvite_challenged_is_sent_again() -> None:
     wire.run(0.1)
     assert wire.a.of(ResponseReceived)[-1].response.code == 200
     assert len(wire.b.of(InviteReceived)) == 1
+
+
+@pytest.mark.rfc("R3261-15.1.2-5", "R3261-15.1.2-6")
+def test_unanswered_request_gets_487_when_the_dialog_ends() -> None:
+    wire = Wire()
+    usage, other = wire.answer()
+    wire.a.layer.dialog_request(usage, "INFO", wire.now)
+    wire.run(0.1)
+    request = wire.b.one(DialogRequest)
+    assert wire.b.layer.awaits_answer(request.transaction)
+    wire.a.layer.bye(usage, wire.now)
+    wire.run(0.1)
+    assert not wire.b.layer.awaits_answer(request.transaction)
+    assert not wire.b.layer.unanswered
+    assert not other.unanswered
+    assert wire.last("b 487 INFO")

@@ -204,3 +204,14 @@ def test_body_needs_its_type() -> None:
     with pytest.raises(LocalProtocolError):
         wire.b.layer.respond(received, 200, wire.now, content_type="text/plain")
     wire.b.layer.respond(received, 200, wire.now, body=b"x", headers=[("Content-Type", "text/plain")])
+
+
+@pytest.mark.parametrize("kind", ["unroutable", "transport"])
+def test_request_that_has_no_way_says_of_which_kind(kind) -> None:
+    wire = Wire()
+    wire.a.is_routing = False
+    outgoing = wire.a.layer.request(make_request("OPTIONS"))
+    wire.flush()
+    wire.a.layer.unroutable(outgoing, "why not", wire.now, kind=kind)
+    wire.flush()
+    assert wire.a.one(RequestFailed).kind == kind

@@ -79,6 +79,7 @@ async def phone(
 ) -> AsyncIterator[sip.Endpoint]:
     """Open an endpoint that gives each event to a task of its own."""
     async with trio.open_nursery() as nursery:
+
         async def serve(task_status: trio.TaskStatus[sip.Endpoint] = trio.TASK_STATUS_IGNORED) -> None:
             async with (
                 opened(net, *urls, **options) if settles else sip.open_endpoint(*urls, network=net, **options)
@@ -177,7 +178,7 @@ def ok_to(peer: ScriptedPeer, invite: Request, *, code: int = 200, body: bytes =
 
 def in_dialog(peer: ScriptedPeer, invite: Request, method: str, *, sequence: int = 1, **options: Any) -> Request:
     """Build a request of a callee's within the dialog that it answered."""
-    request = peer.request(
+    return peer.request(
         method,
         str(invite.contact[0].uri),
         call_id=invite.call_id,
@@ -186,7 +187,6 @@ def in_dialog(peer: ScriptedPeer, invite: Request, method: str, *, sequence: int
         sequence=sequence,
         **options,
     )
-    return request
 
 
 async def hold(

@@ -243,9 +243,7 @@ def test_caller_gets_no_credentials_of_ours() -> None:
             invite = peer.request("INVITE", "sip:b:5060")
             await peer.send(invite, to="b:5060")
             ok = await peer.expect(200)
-            ack = peer.request(
-                "ACK", "sip:b:5060", call_id=invite.call_id, from_tag=invite.from_tag, to_tag=ok.to_tag
-            )
+            ack = peer.request("ACK", "sip:b:5060", call_id=invite.call_id, from_tag=invite.from_tag, to_tag=ok.to_tag)
             await peer.send(ack)
             await peer.send(challenge(await peer.expect("INFO"), MD5.format(1)))
             await peer.send(response_to(await peer.expect("BYE"), 200))

@@ -508,9 +508,7 @@ def test_typed_events_of_requests_in_a_call() -> None:
                         more += [("Event", "refer"), ("Subscription-State", "active")]
                     if method == "REFER":
                         more += [("Refer-To", "<sip:c@c>")]
-                    await peer.send(
-                        in_dialog(peer, invite, method, sequence=sequence, headers=more, body=b"\xe4 text")
-                    )
+                    await peer.send(in_dialog(peer, invite, method, sequence=sequence, headers=more, body=b"\xe4 text"))
                     assert (await peer.expect(202)).headers["X-Test"] == method
                 await peer.send(in_dialog(peer, invite, "BYE", sequence=len(methods) + 1))
                 await peer.expect(200)
@@ -530,8 +528,13 @@ def test_typed_events_of_requests_in_a_call() -> None:
                                 await event.respond(200)
                     seen.append(type(event).__name__)
             assert seen == [
-                "InfoReceived", "NotifyReceived", "MessageReceived", "OptionsReceived", "RequestReceived", "ByeReceived",
-            ]  # fmt: skip
+                "InfoReceived",
+                "NotifyReceived",
+                "MessageReceived",
+                "OptionsReceived",
+                "RequestReceived",
+                "ByeReceived",
+            ]
 
     sip.testing.run(scenario)
 
@@ -573,7 +576,7 @@ def test_requests_of_a_call_number_themselves() -> None:
             await call.request("INFO", headers=[("X-A", "1")])
             with pytest.raises(sip.LocalProtocolError, match="use reinvite"):
                 await call.request("BYE")
-            with pytest.raises(sip.LocalProtocolError, match="CR, LF or NUL|CR|LF"):
+            with pytest.raises(sip.LocalProtocolError, match="CR"):
                 await call.request("INFO", headers=[("X-A", "1\r\nEvil: yes")])
             await call.request("INFO")
 

@@ -61,7 +61,7 @@ def test_calls_outside_of_their_blocks_are_left(way) -> None:
             assert call.end_reason == "local"
             with pytest.raises(sip.CallFailed, match="487"):
                 await slow.answered()
-            await trio.sleep(0)
+            await trio.lowlevel.checkpoint()
             assert sorted(ends) == ["cancelled", "remote"]
             assert trio.current_time() < 2
             nursery.cancel_scope.cancel()
@@ -158,8 +158,8 @@ def test_who_waits_when_it_closes_is_told() -> None:
                 nursery.start_soon(info, call)
                 await trio.sleep(1)
             assert_nothing_left(ep)
-            await trio.sleep(0)
-            await trio.sleep(0)
+            await trio.lowlevel.checkpoint()
+            await trio.lowlevel.checkpoint()
             assert sorted(told) == ["info", "invite", "request"]
             nursery.cancel_scope.cancel()
 

@@ -259,10 +259,11 @@ def test_ack_is_an_event_even_in_a_full_queue() -> None:
             async def callee() -> None:
                 event = await anext(ep.events())
                 async with event.call as call:
+                    queue = call.events()
                     await call.answer(SDP_2)
                     await trio.sleep(1)
                     with trio.move_on_after(1):
-                        await drain(call.events(), events)
+                        await drain(queue, events)
 
             nursery.start_soon(callee)
             await trio.sleep(0.1)

@@ -198,7 +198,6 @@ def test_strange_responses_to_our_invite(change, code) -> None:
         [("Record-Route", "<sips:x>")],
         [("Contact", "<sip:a@a>, <sip:b@b>")],
         [("Require", "x")],
-        [("CSeq", "99999999999999999999 INVITE")],
         [("CSeq", "0 INVITE")],
         [("Max-Forwards", "x")],
     ],
@@ -249,7 +248,9 @@ def mutate(chance: random.Random, data: bytes) -> bytes:
             case 1:
                 del changed[place : place + chance.randint(1, 20)]
             case 2:
-                changed[place:place] = chance.choice([b'"', b"<", b">", b";", b",", b"\r\n", b"\0", b"%", b"9" * 30, b" "])
+                changed[place:place] = chance.choice(
+                    [b'"', b"<", b">", b";", b",", b"\r\n", b"\0", b"%", b"9" * 30, b" "]
+                )
             case 3:
                 lines = bytes(changed).split(b"\r\n")
                 chance.shuffle(lines)

@@ -105,8 +105,8 @@ def test_wrong_use_is_told_in_a_sentence() -> None:
                 await call.ring(200)
             with pytest.raises(sip.LocalProtocolError, match="180 does not refuse: use 300 to 699"):
                 await call.reject(180)
-            with pytest.raises(sip.LocalProtocolError, match="accepted|already"):
-                await call.answer(SDP_2)
+            await call.answer(SDP_2)
+            with pytest.raises(sip.LocalProtocolError, match="already"):
                 await call.answer(SDP_2)
             with pytest.raises(sip.LocalProtocolError, match="already"):
                 await call.ring()
@@ -391,5 +391,3 @@ def test_contact_and_tag_of_our_answers() -> None:
             assert (await peer.expect(200)).cseq.method == "BYE"
 
     sip.testing.run(scenario)
-
-

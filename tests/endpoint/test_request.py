@@ -64,7 +64,7 @@ def test_timeout_transport_and_resolve_errors() -> None:
             assert trio.current_time() == 32
             with pytest.raises(sip.TransportError, match="refused"):
                 await ep.request("OPTIONS", TCP.uri("b"))
-            with pytest.raises(sip.ResolveError, match="nowhere.invalid"):
+            with pytest.raises(sip.ResolveError, match=r"nowhere\.invalid"):
                 await ep.request("OPTIONS", "sip:nowhere.invalid")
 
     trace = sip.testing.run(scenario)

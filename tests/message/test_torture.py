@@ -479,7 +479,11 @@ REFUSED: dict[str, tuple[bytes, int, str]] = {
     "a CSeq that wraps round 32 bits": (made(OPTIONS, b"CSeq: 4294967297 OPTIONS"), 400, "CSeq"),
     "a status code with underscores": (made(b"SIP/2.0 2_0_0 OK"), 400, "status line"),
     "a status code below 100": (made(b"SIP/2.0 099 X"), 400, "status line"),
-    "From once in long and once in short": (made(OPTIONS, b"f: <sip:boss@mill.test>;tag=2"), 400, "From: more than one"),
+    "From once in long and once in short": (
+        made(OPTIONS, b"f: <sip:boss@mill.test>;tag=2"),
+        400,
+        "From: more than one",
+    ),
     "junk in Authorization": (made(REGISTER, b'Authorization: Digest x x="",real'), 400, "Authorization"),
     "six thousand fields": (made(OPTIONS, *[b"Y-%d: n" % n for n in range(6000)]), 513, "header fields"),
     "Expires that wraps round 32 bits": (made(REGISTER, b"Expires: 4294967296"), 400, "Expires"),

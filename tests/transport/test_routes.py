@@ -114,6 +114,7 @@ def test_refused_connection_is_unroutable(open_party):
             a.send(request(via=None), f"sip:{net.address_of('b')};transport=tcp")
             await trio.sleep(1)
             assert a.core.unroutables == ["no connection to 10.0.0.2:5060: Connection refused"]
+            assert a.core.kinds == ["transport"]
 
     run(scenario)
 
@@ -216,6 +217,7 @@ def test_slow_look_up_is_given_up(open_party):
             a.send(request(via=None), "sip:slow")
             await trio.sleep(4)
             assert a.core.unroutables == ["Looking up slow took more than 3 seconds."]
+            assert a.core.kinds == ["unroutable"]
 
     run(scenario)
 
