@@ -63,7 +63,6 @@ class Call:
         "_end_event",
         "_endpoint",
         "_exchanges",
-        "_is_heard",
         "_left_at",
         "_queue",
         "end_reason",
@@ -79,7 +78,6 @@ class Call:
         self._queue: EventQueue[Event] = EventQueue(endpoint.limits.call_queue)
         self._end_event: trio.Event | None = None
         self._exchanges: dict[Exchange, None] = {}
-        self._is_heard = False
         self._left_at: float | None = None
         self.usage = usage
         self.end_reason: str | None = None
@@ -97,11 +95,7 @@ class Call:
         return self.end_reason is not None
 
     def events(self) -> EventQueue[Event]:
-        """Iterate over what happens in this call; the iteration ends when the call does.
-
-        What happens before this is asked for the first time is kept for it, but for an ACK that carries no answer.
-        """
-        self._is_heard = True
+        """Iterate over what happens in this call; the iteration ends when the call does."""
         return self._queue
 
     async def acknowledge(self, answer: bytes) -> None:
@@ -219,9 +213,8 @@ class Call:
 
     def _on_ack(self, output: CoreAckReceived) -> None:
         self.remote_sdp = sdp_of(output.request) or self.remote_sdp
-        if self._is_heard or output.request.body:
-            # There is one for each 2xx of ours, so that nobody but our own user can make them many.
-            self._queue.put(AckReceived(output.request), beyond_limit=True)
+        # There is one for each 2xx of ours, so that nobody but our own user can make them many.
+        self._queue.put(AckReceived(output.request.body), beyond_limit=True)
 
     def _on_session_changed(self, remote: bytes | None, local: bytes | None) -> None:
         self.remote_sdp = remote or self.remote_sdp

@@ -222,14 +222,12 @@ class ReinviteReceived(RequestReceived):
 
 @attrs.frozen(eq=False)
 class AckReceived(Event):
-    """The caller has our 2xx: the call stands."""
+    """The caller has our 2xx: the call stands.
 
-    request: Request
+    :ivar body: the answer, where the offer was ours; the ACK itself is not kept for users who may never look.
+    """
 
-    @property
-    def body(self) -> bytes:
-        """The answer, where the offer was ours."""
-        return self.request.body
+    body: bytes
 
 
 @attrs.frozen(eq=False)

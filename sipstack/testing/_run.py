@@ -29,6 +29,7 @@ def run(
     mtu: int | None = None,
     refuses: bool = False,
     ipv6: bool = False,
+    limit: float = 86_400.0,
 ) -> Trace:
     """Run a scenario in virtual time, from 0, and return the trace of what crossed the network.
 
@@ -36,7 +37,9 @@ def run(
     it also fixes the order in which Trio runs tasks. Real sockets and threads have no place in a scenario: the clock
     would jump ahead of them. The other parameters are those of `VirtualNetwork`.
 
+    :param limit: virtual seconds after which the scenario counts as waiting for what will never come.
     :raises AssertionError: the scenario left a socket or a connection open.
+    :raises trio.TooSlowError: the limit was reached.
     """
     trace = Trace(maxlen=1_000_000)
     network = VirtualNetwork(
@@ -56,7 +59,8 @@ def run(
         trace.start = trio.current_time()
         async with trio.open_nursery() as nursery:
             nursery.start_soon(network.serve)
-            await scenario(network)
+            with trio.fail_after(limit):
+                await scenario(network)
             nursery.cancel_scope.cancel()
 
     # Trio runs the tasks of one batch in an order of its own random choice, and offers no other way to choose it.

@@ -91,3 +91,8 @@ def test_scheduler_is_as_before_afterwards():
 
     run(scenario)
     assert (scheduler._r.getstate(), scheduler._ALLOW_DETERMINISTIC_SCHEDULING) == before
+
+
+def test_a_scenario_that_waits_for_ever_is_ended() -> None:
+    with pytest.raises(trio.TooSlowError):
+        run(lambda _: trio.sleep_forever(), limit=60)
