@@ -1,7 +1,7 @@
 """What users hold: endpoints, calls, registrations, and typed events of all that happens (:rfc:`3261#section-8`)."""
 
 from ._call import Call, IncomingCall
-from ._endpoint import ACCEPT, METHODS, Endpoint, open_endpoint
+from ._endpoint import Endpoint
 from ._errors import CallEnded, CallFailed, RegistrationFailed, RequestFailed
 from ._event_queue import EventQueue
 from ._events import (
@@ -28,6 +28,7 @@ from ._events import (
     UpdateReceived,
 )
 from ._fork import Fork, Leg
+from ._open import ACCEPT, METHODS, open_endpoint
 from ._registration import Registration
 
 __all__ = [

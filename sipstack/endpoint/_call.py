@@ -260,7 +260,9 @@ class IncomingCall(Call):
         self._invite = invite
         self.invite: Request = invite.request
         self._is_answered = False
-        self._contact: Address = endpoint._contact(invite.transaction.flow, is_secure=invite.wants_secure_contact)
+        self._contact: Address = endpoint._originator.contact(
+            invite.transaction.flow, is_secure=invite.wants_secure_contact
+        )
         self.remote_sdp = self.offer
 
     @property

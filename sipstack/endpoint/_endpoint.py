@@ -6,7 +6,6 @@ The transport below drives the core; nothing here waits for the network but its 
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -16,7 +15,6 @@ import trio
 from ..auth import AuthenticationFailed, Authenticator, Credentials, put_credentials
 from ..dialogs import (
     AckReceived,
-    Capabilities,
     ClientInvite,
     DialogLayer,
     DialogRequest,
@@ -39,9 +37,7 @@ from ..dialogs import (
     RequestFailed as CoreRequestFailed,
 )
 from ..message import (
-    DEFAULT_LIMITS,
     URI,
-    Address,
     CSeq,
     Limits,
     LocalProtocolError,
@@ -52,47 +48,18 @@ from ..message import (
     Tokens,
 )
 from ..resolver import ResolveError
-from ..timers import TimerValues
-from ..trace import Trace
-from ..transactions import Dropped, Flow, ServerTransaction, TransactionLayer, TransactionTimeout, TransportError
-from ..transport import ListenURL, Network, Transport, TrioNetwork, open_quiet_nursery
+from ..transactions import Dropped, ServerTransaction, TransactionTimeout, TransportError
+from ..transport import Transport, open_quiet_nursery
 from ._bodies import SDP
 from ._call import Call, IncomingCall
 from ._event_queue import EventQueue
 from ._events import Event, InviteReceived, MessageReceived, OptionsReceived, RegisterReceived, RequestReceived
 from ._exchange import Exchange
 from ._fork import Fork
+from ._originator import Originator, own_uri
 from ._registration import Registration
 
-__all__ = ["Endpoint", "open_endpoint"]
-
-METHODS = (
-    "INVITE",
-    "ACK",
-    "BYE",
-    "CANCEL",
-    "OPTIONS",
-    "REGISTER",
-    "MESSAGE",
-    "INFO",
-    "NOTIFY",
-    "SUBSCRIBE",
-    "REFER",
-    "PUBLISH",
-)
-"Methods that are handed to the user; all others are answered 405."
-
-ACCEPT = (
-    "application/sdp",
-    "application/dtmf",
-    "application/dtmf-relay",
-    "application/media_control+xml",
-    "application/simple-message-summary",
-    "message/sipfrag",
-    "multipart/mixed",
-    "text/plain",
-)
-"Bodies that are handed to the user; all others are answered 415."
+__all__ = ["Endpoint"]
 
 _HEARING_SECONDS = 1.0  # a user needs some time between opening an endpoint and asking for its events
 
@@ -119,17 +86,12 @@ class Endpoint:
         *,
         tokens: Tokens,
         limits: Limits,
-        user: str,
-        user_agent: str,
-        proxy: str | None,
         grace: float,
     ) -> None:
         self._core = core
         self._transport: Transport
+        self._originator: Originator
         self._tokens = tokens
-        self._user = user
-        self._user_agent = user_agent
-        self._proxy = proxy
         # A peer that called us gets none: any realm it named would be one it chose (RFC 3261, 22.1).
         self._no_credentials = Authenticator((), tokens)
         self._queue: EventQueue[Event] = EventQueue(limits.event_queue)
@@ -139,7 +101,6 @@ class Endpoint:
         self._calls: dict[InviteUsage, Call] = {}
         self._forks: dict[ClientInvite, Fork] = {}
         self._exchanges: dict[Outgoing, Exchange] = {}
-        self._contacts: dict[Flow, Address] = {}
         self.limits = limits
         self.grace = grace
         self.counters: Counter[str] = Counter()
@@ -193,7 +154,9 @@ class Endpoint:
         :param proxy: the URI of an outbound proxy.
         :param headers: names and values of further header fields.
         """
-        request, next_hop = self._create_request("INVITE", uri, from_uri=from_uri, proxy=proxy, headers=headers)
+        request, next_hop = self._originator.create_request(
+            "INVITE", uri, from_uri=from_uri, proxy=proxy, headers=headers
+        )
         if offer is not None:
             request.body = offer
             request.headers.set("Content-Type", SDP)
@@ -259,7 +222,9 @@ class Endpoint:
         """
         if method in ("INVITE", "ACK", "CANCEL"):
             raise LocalProtocolError(f"{method} is not sent by request(); use invite() or call()")
-        request, next_hop = self._create_request(method, uri, from_uri=from_uri, proxy=proxy, headers=headers)
+        request, next_hop = self._originator.create_request(
+            method, uri, from_uri=from_uri, proxy=proxy, headers=headers
+        )
         if body:
             request.body = body
             request.headers.set("Content-Type", content_type or "text/plain")
@@ -286,12 +251,14 @@ class Endpoint:
         :raises RegistrationFailed: the registrar refused the first time.
         :raises SipError: the registrar gave no answer the first time.
         """
-        address = _own_uri(aor)
+        address = own_uri(aor)
         target = registrar or str(URI(address.scheme, address.host, port=address.port))
-        request, next_hop = self._create_request("REGISTER", target, from_uri=aor, proxy=proxy, headers=headers)
+        request, next_hop = self._originator.create_request(
+            "REGISTER", target, from_uri=aor, proxy=proxy, headers=headers
+        )
         request.headers.set("To", f"<{aor}>")
         if contact is not None:
-            request.headers.set("Contact", f"<{_own_uri(contact)}>")
+            request.headers.set("Contact", f"<{own_uri(contact)}>")
         registration = Registration(self, request, next_hop, expires, self._authenticator(credentials))
         try:
             await registration.refresh()
@@ -303,42 +270,6 @@ class Endpoint:
                 await registration._remove()
 
     # How requests of ours are made and sent.
-
-    def _create_request(
-        self, method: str, uri: str, *, from_uri: str | None, proxy: str | None, headers: Iterable[tuple[str, str]]
-    ) -> tuple[Request, str | None]:
-        """Make a request outside of dialogs (:rfc:`3261#section-8.1.1`) and say by which URI it goes."""
-        target = _own_uri(uri)
-        proxy = proxy or self._proxy
-        if target.scheme not in ("sip", "sips") and proxy is None:
-            raise LocalProtocolError(f"a {target.scheme}: URI names no host to send to; give a proxy")
-        sender = _own_address_of(from_uri) if from_uri is not None else self._own_address()
-        request = Request(
-            method,
-            target,
-            headers=(
-                ("Max-Forwards", "70"),
-                ("From", f"{sender.replace(parameters=sender.parameters.without('tag'))};tag={self._tokens.tag()}"),
-                ("To", f"<{target}>"),
-                ("Call-ID", self._tokens.call_id()),
-                ("CSeq", f"1 {method}"),
-            ),
-        )
-        if self._user_agent:
-            request.headers.add("User-Agent", self._user_agent)
-        _add_own(request, headers)
-        if proxy is not None:
-            # 8.1.1.1: a configured outbound proxy is a route set of one.
-            route = _own_uri(proxy)
-            if "lr" not in route.parameters:
-                route = _own_uri(f"{route};lr")
-            request.headers.prepend("Route", f"<{route}>")
-            proxy = str(route)
-        return request, proxy
-
-    def _own_address(self) -> Address:
-        host = next((url.host for url in map(ListenURL.parse, self.urls) if not url.is_wildcard), "anonymous.invalid")
-        return Address(URI("sip", f"[{host}]" if ":" in host else host, user=self._user))
 
     def _authenticator(self, credentials: Credentials | Iterable[Credentials] | None) -> Authenticator:
         if credentials is None:
@@ -412,18 +343,6 @@ class Endpoint:
     def _shed(self, transaction: ServerTransaction) -> None:
         self._count("503: event queue full")
         self._respond(transaction, 503, headers=_BUSY_RETRY)
-
-    def _contact(self, flow: Flow, *, is_secure: bool) -> Address:
-        """Return where requests reach us by the way of a flow."""
-        if is_secure:
-            return Address.parse(f"<sips:{self._user}@{flow.sent_by}>")
-        contact = self._contacts.get(flow)
-        if contact is None:
-            if len(self._contacts) >= 1000:  # flows of long ago: they are made anew when needed
-                self._contacts.clear()
-            transport = "" if flow.transport == "UDP" else f";transport={flow.transport.lower()}"
-            contact = self._contacts[flow] = Address.parse(f"<sip:{self._user}@{flow.sent_by}{transport}>")
-        return contact
 
     def _adopt(self, usage: InviteUsage, authenticator: Authenticator) -> Call:
         call = self._calls[usage] = Call(self, usage, authenticator)
@@ -602,98 +521,3 @@ class Endpoint:
         self._forks.clear()
         self._exchanges.clear()
         self._core.close()
-
-
-def _add_own(request: Request, headers: Iterable[tuple[str, str]]) -> None:
-    """Add the header fields that our own user gave; one that we have given already is replaced."""
-    own = tuple(headers)
-    if not own:
-        return
-    replaced = request.copy().headers
-    for name, value in own:
-        if name in replaced:
-            request.headers.set(name, value)
-        else:
-            request.headers.add(name, value)
-    try:
-        request.from_address, request.to_address, request.cseq, request.call_id  # noqa: B018  (what all floors read)
-    except MalformedMessage as error:
-        raise LocalProtocolError(f"The {request.method} cannot be sent so: {error.reason}.") from None
-
-
-def _own_uri(text: str) -> URI:
-    """Read a URI that our own user gave."""
-    try:
-        return URI.parse(text)
-    except MalformedMessage as error:
-        raise LocalProtocolError(
-            f"{text!r} is no URI to use: {error.reason}; write it like sip:bob@example.com"
-        ) from None
-
-
-def _own_address_of(text: str) -> Address:
-    """Read a URI or name-addr that our own user gave."""
-    try:
-        return Address.parse(text)
-    except MalformedMessage as error:
-        raise LocalProtocolError(
-            f'{text!r} is no address: {error.reason}; write it like sip:bob@example.com or "Bob" <sip:bob@example.com>'
-        ) from None
-
-
-@asynccontextmanager
-async def open_endpoint(
-    *urls: str,
-    network: Network | None = None,
-    user: str = "sipstack",
-    user_agent: str = "sipstack",
-    proxy: str | None = None,
-    methods: tuple[str, ...] = METHODS,
-    accept: tuple[str, ...] = ACCEPT,
-    timers: TimerValues | None = None,
-    limits: Limits = DEFAULT_LIMITS,
-    randbytes: Callable[[int], bytes] = os.urandom,
-    trace: Trace | None = None,
-    grace: float = 2.0,
-) -> AsyncIterator[Endpoint]:
-    """Open a user agent that listens on some URLs; leaving the block ends all it holds.
-
-    :param urls: where to listen: ``udp://0.0.0.0:5060``, ``tcp://[::1]:0`` …
-    :param network: what to listen on, if not the real one: see `sipstack.testing`.
-    :param user: the user part of our Contact, and of From where none is given.
-    :param user_agent: User-Agent and Server header fields; empty for none.
-    :param proxy: the URI of an outbound proxy for all requests outside of calls.
-    :param methods: methods taken; others are answered 405.
-    :param accept: media types of bodies taken; others are answered 415.
-    :param timers: T1, T2 and T4.
-    :param randbytes: the source of branches, tags and Call-IDs.
-    :param trace: records every message sent and received.
-    :param grace: seconds that leaving a block waits for peers to take note.
-    :raises TransportError: a URL cannot be listened on.
-    """
-    timers = timers or TimerValues()
-    tokens = Tokens(randbytes)
-    transactions = TransactionLayer(tokens=tokens, timers=timers, limits=limits)
-    core = DialogLayer(
-        transactions,
-        tokens=tokens,
-        capabilities=Capabilities(methods=methods, accept=accept, user_agent=user_agent, server=user_agent),
-        limits=limits,
-    )
-    endpoint = Endpoint(core, tokens=tokens, limits=limits, user=user, user_agent=user_agent, proxy=proxy, grace=grace)
-    endpoint._transport = transport = Transport(
-        core, network or TrioNetwork(), deliver=endpoint._deliver, limits=limits, trace=trace
-    )
-    async with open_quiet_nursery() as nursery:
-        await nursery.start(transport.run)
-        nursery.start_soon(endpoint._answer_unheard)
-        try:
-            for url in urls:
-                await transport.listen(url)
-            yield endpoint
-        finally:
-            with trio.CancelScope(shield=True):
-                try:
-                    await endpoint._close()
-                finally:
-                    await transport.aclose()

@@ -94,5 +94,8 @@ def test_scheduler_is_as_before_afterwards():
 
 
 def test_a_scenario_that_waits_for_ever_is_ended() -> None:
+    async def scenario(net):
+        await trio.sleep_forever()
+
     with pytest.raises(trio.TooSlowError):
-        run(lambda _: trio.sleep_forever(), limit=60)
+        run(scenario, limit=60)

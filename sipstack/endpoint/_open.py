@@ -1,0 +1,108 @@
+"""Opening an endpoint: the floors of the stack put on top of each other for as long as a block lasts."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import trio
+
+from ..dialogs import Capabilities, DialogLayer
+from ..message import DEFAULT_LIMITS, Limits, Tokens
+from ..timers import TimerValues
+from ..trace import Trace
+from ..transactions import TransactionLayer
+from ..transport import Network, Transport, TrioNetwork, open_quiet_nursery
+from ._endpoint import Endpoint
+from ._originator import Originator
+
+__all__ = ["ACCEPT", "METHODS", "open_endpoint"]
+
+METHODS = (
+    "INVITE",
+    "ACK",
+    "BYE",
+    "CANCEL",
+    "OPTIONS",
+    "REGISTER",
+    "MESSAGE",
+    "INFO",
+    "NOTIFY",
+    "SUBSCRIBE",
+    "REFER",
+    "PUBLISH",
+)
+"Methods that are handed to the user; all others are answered 405."
+
+ACCEPT = (
+    "application/sdp",
+    "application/dtmf",
+    "application/dtmf-relay",
+    "application/media_control+xml",
+    "application/simple-message-summary",
+    "message/sipfrag",
+    "multipart/mixed",
+    "text/plain",
+)
+"Bodies that are handed to the user; all others are answered 415."
+
+
+@asynccontextmanager
+async def open_endpoint(
+    *urls: str,
+    network: Network | None = None,
+    user: str = "sipstack",
+    user_agent: str = "sipstack",
+    proxy: str | None = None,
+    methods: tuple[str, ...] = METHODS,
+    accept: tuple[str, ...] = ACCEPT,
+    timers: TimerValues | None = None,
+    limits: Limits = DEFAULT_LIMITS,
+    randbytes: Callable[[int], bytes] = os.urandom,
+    trace: Trace | None = None,
+    grace: float = 2.0,
+) -> AsyncIterator[Endpoint]:
+    """Open a user agent that listens on some URLs; leaving the block ends all it holds.
+
+    :param urls: where to listen: ``udp://0.0.0.0:5060``, ``tcp://[::1]:0`` …
+    :param network: what to listen on, if not the real one: see `sipstack.testing`.
+    :param user: the user part of our Contact, and of From where none is given.
+    :param user_agent: User-Agent and Server header fields; empty for none.
+    :param proxy: the URI of an outbound proxy for all requests outside of calls.
+    :param methods: methods taken; others are answered 405.
+    :param accept: media types of bodies taken; others are answered 415.
+    :param timers: T1, T2 and T4.
+    :param randbytes: the source of branches, tags and Call-IDs.
+    :param trace: records every message sent and received.
+    :param grace: seconds that leaving a block waits for peers to take note.
+    :raises TransportError: a URL cannot be listened on.
+    """
+    timers = timers or TimerValues()
+    tokens = Tokens(randbytes)
+    transactions = TransactionLayer(tokens=tokens, timers=timers, limits=limits)
+    core = DialogLayer(
+        transactions,
+        tokens=tokens,
+        capabilities=Capabilities(methods=methods, accept=accept, user_agent=user_agent, server=user_agent),
+        timers=timers,
+        limits=limits,
+    )
+    endpoint = Endpoint(core, tokens=tokens, limits=limits, grace=grace)
+    endpoint._transport = transport = Transport(
+        core, network or TrioNetwork(), deliver=endpoint._deliver, limits=limits, trace=trace
+    )
+    endpoint._originator = Originator(transport, tokens, user, user_agent, proxy)
+    async with open_quiet_nursery() as nursery:
+        await nursery.start(transport.run)
+        nursery.start_soon(endpoint._answer_unheard)
+        try:
+            for url in urls:
+                await transport.listen(url)
+            yield endpoint
+        finally:
+            with trio.CancelScope(shield=True):
+                try:
+                    await endpoint._close()
+                finally:
+                    await transport.aclose()
