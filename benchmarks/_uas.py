@@ -8,6 +8,7 @@ import argparse
 import asyncio
 import contextlib
 import cProfile
+import gc
 import socket
 import sys
 from collections.abc import Callable
@@ -49,6 +50,7 @@ def serve_sipstack() -> None:
     async def main() -> None:
         timers = sip.TimerValues(t1=t1)
         async with sip.open_endpoint("udp://127.0.0.1:0", timers=timers) as endpoint, trio.open_nursery() as nursery:
+            gc.freeze()  # as a server does once it is up: what is loaded need not be looked at again
             announce(int(endpoint.urls[0].rpartition(":")[2]))
             async for event in endpoint.events():
                 match event:

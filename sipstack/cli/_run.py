@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import math
 import signal
 import sys
@@ -61,6 +62,7 @@ def run(command: Command, arguments: argparse.Namespace) -> int:
             output.error(f"{arguments.pcap} cannot be written: {error.strerror or error}.")
             return FAILURE
     try:
+        gc.freeze()  # what is loaded stays: the collector need not look at it for every few thousand calls
         code = trio.run(_supervise, command, arguments, output, pcap)
     except* KeyboardInterrupt:  # before our own handler stood
         code = exit_code_of_signal(signal.SIGINT)

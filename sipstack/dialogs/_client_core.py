@@ -328,7 +328,7 @@ class ClientCore(UsageCore):
         except MalformedMessage:
             self.counters["responses malformed"] += 1
             return None
-        leg = InviteUsage(dialog, is_caller=True, flow=flow, invite=invite)
+        leg = InviteUsage(dialog, is_caller=True, flow=flow)
         leg.local_contact = request.headers.get("Contact")
         self.dialogs[dialog.id] = leg
         invite.legs[dialog.remote_tag] = leg

@@ -155,7 +155,6 @@ class InviteUsage:
     dialog: Dialog
     is_caller: bool
     flow: Flow
-    invite: ClientInvite | ServerInvite | None = None
     state: UsageState = UsageState.EARLY
     local_contact: str | None = None
     reinvite: Outgoing | None = None

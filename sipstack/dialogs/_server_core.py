@@ -108,7 +108,7 @@ class ServerCore(UsageCore):
         dialog = Dialog.from_request(request, self._tokens.tag(), is_secure_transport=flow.is_secure)
         usage = InviteUsage(dialog, is_caller=False, flow=flow)
         invite = ServerInvite(transaction, usage)
-        usage.invite = usage.server_invite = invite
+        usage.server_invite = invite
         self.dialogs[dialog.id] = usage
         self.invites[transaction] = invite
         self._start_expires(invite, request, now)
