@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..message import MalformedMessage, Request, Response
+from sipstack.message import MalformedMessage, Request, Response
 
 __all__ = ["SDP", "sdp_of"]
 

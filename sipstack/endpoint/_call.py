@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Self
 
 import trio
 
-from ..auth import Authenticator
-from ..dialogs import AckReceived as CoreAckReceived
-from ..dialogs import Dialog, DialogRequest, InviteUsage, Outgoing, ServerInvite
-from ..message import Address, LocalProtocolError, Request, Response
+from sipstack.auth import Authenticator
+from sipstack.dialogs import AckReceived as CoreAckReceived
+from sipstack.dialogs import Dialog, DialogRequest, InviteUsage, Outgoing, ServerInvite
+from sipstack.message import Address, LocalProtocolError, Request, Response
+
 from ._bodies import SDP, sdp_of
 from ._errors import CallEnded
 from ._event_queue import EventQueue
@@ -35,7 +36,8 @@ from ._events import (
 )
 
 if TYPE_CHECKING:
-    from ..dialogs import UsageEnded
+    from sipstack.dialogs import UsageEnded
+
     from ._endpoint import Endpoint
     from ._exchange import Exchange
 
@@ -250,7 +252,8 @@ class IncomingCall(Call):
 
     Its block also ends quietly when the call ends under it: a `CallEnded` of this call does not leave it.
 
-    :ivar invite: the INVITE.
+    :ivar invite: the INVITE; a header field that the call itself does not need is read, and may prove malformed, only
+        when it is asked for.
     """
 
     __slots__ = ("_contact", "_invite", "_is_answered", "invite")

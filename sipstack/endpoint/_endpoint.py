@@ -12,8 +12,8 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 import trio
 
-from ..auth import AuthenticationFailed, Authenticator, Credentials, put_credentials
-from ..dialogs import (
+from sipstack.auth import AuthenticationFailed, Authenticator, Credentials, put_credentials
+from sipstack.dialogs import (
     AckReceived,
     ClientInvite,
     DialogLayer,
@@ -30,13 +30,9 @@ from ..dialogs import (
     UsageEnded,
     UsageState,
 )
-from ..dialogs import (
-    InviteReceived as CoreInviteReceived,
-)
-from ..dialogs import (
-    RequestFailed as CoreRequestFailed,
-)
-from ..message import (
+from sipstack.dialogs import InviteReceived as CoreInviteReceived
+from sipstack.dialogs import RequestFailed as CoreRequestFailed
+from sipstack.message import (
     URI,
     CSeq,
     Limits,
@@ -47,9 +43,10 @@ from ..message import (
     SipError,
     Tokens,
 )
-from ..resolver import ResolveError
-from ..transactions import Dropped, ServerTransaction, TransactionTimeout, TransportError
-from ..transport import Transport, open_quiet_nursery
+from sipstack.resolver import ResolveError
+from sipstack.transactions import Dropped, ServerTransaction, TransactionTimeout, TransportError
+from sipstack.transport import Transport, open_quiet_nursery
+
 from ._bodies import SDP
 from ._call import Call, IncomingCall
 from ._event_queue import EventQueue

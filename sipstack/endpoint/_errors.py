@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..message import Response, SipError
+from sipstack.message import Response, SipError
 
 if TYPE_CHECKING:
     from ._call import Call

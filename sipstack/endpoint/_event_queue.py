@@ -10,7 +10,7 @@ from typing import Generic, Self, TypeVar
 
 import trio
 
-from ..message import LocalProtocolError
+from sipstack.message import LocalProtocolError
 
 __all__ = ["EventQueue"]
 

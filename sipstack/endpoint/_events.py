@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 import attrs
 
-from ..message import Address, LocalProtocolError, Request, Response
-from ..transactions import ServerTransaction
+from sipstack.message import Address, LocalProtocolError, Request, Response
+from sipstack.transactions import ServerTransaction
+
 from ._bodies import SDP, sdp_of
 
 if TYPE_CHECKING:

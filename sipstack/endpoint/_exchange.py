@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from ..auth import Authenticator
-from ..dialogs import Outgoing, RequestFailed, ResponseReceived
-from ..message import LocalProtocolError, Response, SipError
+from sipstack.auth import Authenticator
+from sipstack.dialogs import Outgoing, RequestFailed, ResponseReceived
+from sipstack.message import LocalProtocolError, Response, SipError
 
 if TYPE_CHECKING:
     from ._endpoint import Endpoint

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Self
 
 import trio
 
-from ..auth import Authenticator
-from ..dialogs import ClientInvite, Dialog, InviteAnswered, InviteFailed, InviteProgress, InviteUsage
-from ..message import RemoteProtocolError, Request, Response, SipError
+from sipstack.auth import Authenticator
+from sipstack.dialogs import ClientInvite, Dialog, InviteAnswered, InviteFailed, InviteProgress, InviteUsage
+from sipstack.message import RemoteProtocolError, Request, Response, SipError
+
 from ._bodies import sdp_of
 from ._call import Call
 from ._errors import CallEnded, CallFailed

@@ -8,12 +8,13 @@ from contextlib import asynccontextmanager
 
 import trio
 
-from ..dialogs import Capabilities, DialogLayer
-from ..message import DEFAULT_LIMITS, Limits, Tokens
-from ..timers import TimerValues
-from ..trace import Trace
-from ..transactions import TransactionLayer
-from ..transport import Network, Transport, TrioNetwork, open_quiet_nursery
+from sipstack.dialogs import Capabilities, DialogLayer
+from sipstack.message import DEFAULT_LIMITS, Limits, Tokens
+from sipstack.timers import TimerValues
+from sipstack.trace import Trace
+from sipstack.transactions import TransactionLayer
+from sipstack.transport import Network, Transport, TrioNetwork, open_quiet_nursery
+
 from ._endpoint import Endpoint
 from ._originator import Originator
 

@@ -9,9 +9,9 @@ from collections.abc import Iterable
 
 import attrs
 
-from ..message import URI, Address, LocalProtocolError, MalformedMessage, Request, Tokens
-from ..transactions import Flow
-from ..transport import ListenURL, Transport
+from sipstack.message import URI, Address, LocalProtocolError, MalformedMessage, Request, Tokens
+from sipstack.transactions import Flow
+from sipstack.transport import ListenURL, Transport
 
 __all__ = ["Originator", "own_uri"]
 

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, TypeVar
 
 import trio
 
-from ..auth import Authenticator
-from ..message import URI, Address, CSeq, MalformedMessage, Request, Response, SipError
+from sipstack.auth import Authenticator
+from sipstack.message import URI, Address, CSeq, MalformedMessage, Request, Response, SipError
+
 from ._errors import RegistrationFailed
 from ._event_queue import EventQueue
 from ._events import Event, Registered, RegistrationLost, contact_expires

@@ -55,10 +55,10 @@ def _start_line(line: str, headers: Headers) -> Request | Response:
     if _METHOD.fullmatch(method) is None or not target:
         raise MalformedMessage("the request line is not: method, one space, Request-URI, one space, SIP/2.0")
     if version != "SIP/2.0" and not (version.isascii() and version.upper() == "SIP/2.0"):
-        placeholder = Request._of_wire(method, _UNREADABLE, headers)
+        answerable = Request._of_wire(method, _UNREADABLE, headers)
         if _VERSION.fullmatch(version):
-            _fail(f"Version {version} Not Supported", 505, placeholder)
-        _fail("the request line does not end with SIP/2.0", 400, placeholder)
+            _fail(f"Version {version} Not Supported", 505, answerable)
+        _fail("the request line does not end with SIP/2.0", 400, answerable)
     try:
         uri = URI.parse(target) if len(target) > _SHARED_LENGTH else _shared_uri(target)
     except ValueError as error:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import abc
+
 from sipstack.message import Request, Response
 from sipstack.timers import Timer, TimerValues
 
@@ -15,7 +17,7 @@ __all__ = ["ClientTransaction"]
 ENDED = Ended()
 
 
-class ClientTransaction(Machine):
+class ClientTransaction(Machine, abc.ABC):
     """Hold one request of ours until it has had its responses.
 
     It is made and driven by the layer: ``start()`` once, then ``receive``, ``step`` and ``fail`` in any order. Others
@@ -64,9 +66,9 @@ class ClientTransaction(Machine):
         self._response: Response
         self._ack: tuple[bytes, Request] | None = None
 
+    @abc.abstractmethod
     def receive(self, response: Response) -> list[Effect]:
         """Take a response that matched (:rfc:`3261#section-17.1.3`)."""
-        raise NotImplementedError
 
     def fail(self, detail: str) -> list[Effect]:
         """Take the news that the request could not be sent, or that its connection is lost."""

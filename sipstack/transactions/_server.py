@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import abc
+
 from collections.abc import Hashable
 
 from sipstack.message import LocalProtocolError, Request, Response, Via
@@ -19,7 +21,7 @@ _ENDED = Ended()
 _STOP_TRYING = StopTimer(Timer.TRYING)
 
 
-class ServerTransaction(Machine):
+class ServerTransaction(Machine, abc.ABC):
     """Hold one request of a peer until it has had our responses.
 
     It is made and driven by the layer: ``start()`` once, then ``respond``, ``receive_ack``, ``step``
@@ -109,16 +111,16 @@ class ServerTransaction(Machine):
         transport = self.flow.transport
         return transport, self.flow.remote[0], self._fallback_port or default_port(transport)
 
+    @abc.abstractmethod
     def respond(self, response: Response) -> list[Effect]:
         """Send a response of our user's.
 
         :raises LocalProtocolError: the state, or the request's method, does not allow this response.
         """
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def receive_ack(self, ack: Request) -> list[Effect]:
         """Take an ACK that matched; a request other than INVITE has none."""
-        raise NotImplementedError
 
     def fail(self, detail: str) -> list[Effect]:
         """Take the news that a response could not be sent."""
