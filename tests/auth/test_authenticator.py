@@ -392,7 +392,7 @@ def test_memory_is_bounded() -> None:
 )
 def test_credentials_that_make_no_sense_are_refused(keywords: dict[str, str], reason: str) -> None:
     with pytest.raises(LocalProtocolError, match=reason):
-        Credentials(**{"username": "a", **keywords})  # type: ignore[arg-type]
+        Credentials(**{"username": "a", **keywords})
 
 
 @pytest.mark.rfc("R3261-22.1-6", "R3261-22.2-6", "R3261-22.3-6")

@@ -87,7 +87,7 @@ def test_version(capsys: pytest.CaptureFixture[str], arguments: list[str]) -> No
 
 
 def test_help_fits_a_terminal() -> None:
-    for line in build_parser().epilog.splitlines():  # type: ignore[union-attr]
+    for line in build_parser().epilog.splitlines():
         assert len(line) <= 100
 
 

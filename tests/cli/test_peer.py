@@ -41,12 +41,12 @@ def test_an_unknown_name_is_a_sentence() -> None:
 
 
 def test_where_we_listen_has_a_route_to_the_peer() -> None:
-    urls = local_urls(None, ["2001:db8::9", "192.0.2.9"], NETWORK)  # type: ignore[arg-type]
+    urls = local_urls(None, ["2001:db8::9", "192.0.2.9"], NETWORK)
     assert urls == ["udp://0.0.0.0:0", "tcp://0.0.0.0:0"]
 
 
 def test_where_the_user_listens_is_up_to_the_user() -> None:
-    assert local_urls("udp://[::1]:0", ["192.0.2.9"], NETWORK) == ["udp://[::1]:0"]  # type: ignore[arg-type]
+    assert local_urls("udp://[::1]:0", ["192.0.2.9"], NETWORK) == ["udp://[::1]:0"]
 
 
 @pytest.mark.parametrize(
@@ -60,4 +60,4 @@ def test_where_the_user_listens_is_up_to_the_user() -> None:
 )
 def test_who_we_are(said: dict[str, str], uri: str) -> None:
     arguments = Namespace(**{"from_uri": None, "user": None, "proxy": None, "uri": "sip:bob@bob.example", **said})
-    assert own_uri(arguments, ["udp://0.0.0.0:5060"], ["192.0.2.9"], NETWORK) == uri  # type: ignore[arg-type]
+    assert own_uri(arguments, ["udp://0.0.0.0:5060"], ["192.0.2.9"], NETWORK) == uri
