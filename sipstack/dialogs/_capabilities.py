@@ -25,6 +25,8 @@ class Capabilities:
     "Content encodings of bodies."
     accept_language: tuple[str, ...] = ()
     "Languages of bodies; none listed means that any will do."
+    dispositions: tuple[str, ...] = ("session", "render", "icon", "alert", "info-package")
+    "What a body may be for: what RFC 3261 and RFC 6086 define."
     schemes: tuple[str, ...] = ("sip", "sips", "tel")
     "URI schemes a Request-URI may have."
     user_agent: str = ""
@@ -41,6 +43,7 @@ class Capabilities:
     media_set: frozenset[str] = attrs.field(init=False, repr=False, eq=False)
     encoding_set: frozenset[str] = attrs.field(init=False, repr=False, eq=False)
     language_set: frozenset[str] = attrs.field(init=False, repr=False, eq=False)
+    disposition_set: frozenset[str] = attrs.field(init=False, repr=False, eq=False)
 
     @allow_text.default
     def _allow_text(self) -> str:
@@ -77,6 +80,10 @@ class Capabilities:
     @language_set.default
     def _language_set(self) -> frozenset[str]:
         return frozenset(language.lower() for language in self.accept_language)
+
+    @disposition_set.default
+    def _disposition_set(self) -> frozenset[str]:
+        return frozenset(disposition.lower() for disposition in self.dispositions)
 
     def takes_media(self, media: str) -> bool:
         """Tell whether a body of a type, given as ``type/subtype`` in lower case, is understood."""

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from sipstack.message import MalformedMessage, Request, Response
+from sipstack.message import SDP, MalformedMessage, Request, Response, session_body
 
 __all__ = ["SDP", "sdp_of"]
 
-SDP = "application/sdp"
-
 
 def sdp_of(message: Request | Response) -> bytes | None:
-    """Return the session description that a message carries, if it does."""
-    if not message.body:
-        return None
+    """Return the session description that a message carries, None too where its body cannot be read.
+
+    A request with such a body was refused before; a response, or an ACK, cannot be.
+    """
     try:
-        media_type = message.content_type
+        return session_body(message)
     except MalformedMessage:
         return None
-    return message.body if media_type is not None and media_type.mime_type.lower() == SDP else None

@@ -15,6 +15,7 @@ from ._info import AlertInfo, CallInfo, ErrorInfo
 from ._limits import DEFAULT_LIMITS, Limits
 from ._media_type import MediaType
 from ._message import Message, Request, Response
+from ._multipart import BodyPart, Multipart
 from ._parameters import Parameters
 from ._parser import parse_message
 from ._phrases import REASON_PHRASES
@@ -23,6 +24,7 @@ from ._reason import Reason
 from ._replaces import Join, Replaces
 from ._retry_after import RetryAfter
 from ._security import SecurityMechanism
+from ._session_body import SDP, session_body
 from ._session_expires import SessionExpires
 from ._timestamp import Timestamp
 from ._tokens import BRANCH_COOKIE, Tokens
@@ -37,6 +39,7 @@ __all__ = [
     "HEADER_NAMES",
     "REASON_PHRASES",
     "RSEQ_MAX",
+    "SDP",
     "SEQUENCE_MAX",
     "SINGLE_HEADERS",
     "URI",
@@ -47,6 +50,7 @@ __all__ = [
     "AuthChallenge",
     "AuthCredentials",
     "AuthParameters",
+    "BodyPart",
     "CSeq",
     "CallInfo",
     "ContentDisposition",
@@ -63,6 +67,7 @@ __all__ = [
     "MalformedMessage",
     "MediaType",
     "Message",
+    "Multipart",
     "Parameters",
     "ProtocolError",
     "RAck",
@@ -81,5 +86,6 @@ __all__ = [
     "Via",
     "Warning",
     "parse_message",
+    "session_body",
     "tag_of",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sipstack.dialogs import Capabilities, InviteReceived, OutOfDialogRequest, ResponseReceived
-from sipstack.message import Limits, Request
+from sipstack.message import BodyPart, Limits, Multipart, Request
 
 from .wire import SDP, Wire, make_invite, make_request
 
@@ -112,6 +112,82 @@ def test_body(request_: Request, code: int, name: str | None, value: str | None)
     assert got == code
     if name is not None:
         assert wire.last(f"b {code} MESSAGE").headers[name] == value
+
+
+def part(kind: str, disposition: str | None = None, body: bytes = SDP, **fields: str) -> BodyPart:
+    headers = [("Content-Type", kind), *((name.replace("_", "-"), value) for name, value in fields.items())]
+    return BodyPart(body, [*headers, ("Content-Disposition", disposition)] if disposition else headers)
+
+
+def of_parts(*parts: BodyPart, subtype: str = "mixed", **fields: str) -> Request:
+    multipart = Multipart.join(parts, subtype)
+    request = make_request("MESSAGE", Content_Type=str(multipart.content_type), **fields)
+    request.body = bytes(multipart)
+    return request
+
+
+def within(*parts: BodyPart, subtype: str = "alternative", disposition: str | None = None) -> BodyPart:
+    multipart = Multipart.join(parts, subtype)
+    return part(str(multipart.content_type), disposition, bytes(multipart))
+
+
+KNOWN = part("application/sdp")
+UNKNOWN = part("image/png")
+OPTIONAL = part("image/png", "icon;handling=Optional")
+
+
+@pytest.mark.rfc("R5621-4.2-1", "R5621-4.2-2", "R5621-8.3-1", "R5621-8.3-2", "R5621-8.4-1", "R3261-8.2.3-1")
+@pytest.mark.parametrize(
+    ("request_", "code"),
+    [
+        (of_parts(KNOWN), 200),
+        (of_parts(KNOWN, OPTIONAL), 200),
+        (of_parts(KNOWN, UNKNOWN), 415),
+        (of_parts(KNOWN, part("image/png", "icon;handling=required")), 415),
+        # the handling of the whole: only who takes an optional whole must take its required parts
+        (of_parts(UNKNOWN, Content_Disposition="render;handling=optional"), 200),
+        (of_parts(OPTIONAL, Content_Disposition="render;handling=required"), 200),
+        # subtypes that nobody knows are mixed
+        (of_parts(KNOWN, OPTIONAL, subtype="x-new"), 200),
+        (of_parts(KNOWN, UNKNOWN, subtype="x-new"), 415),
+        # of alternatives one is enough, and their own handling is nothing
+        (of_parts(KNOWN, UNKNOWN, subtype="alternative"), 200),
+        (of_parts(UNKNOWN, KNOWN, subtype="alternative"), 200),
+        (of_parts(UNKNOWN, OPTIONAL, subtype="alternative"), 415),
+        (of_parts(UNKNOWN, subtype="alternative", Content_Disposition="icon;handling=optional"), 200),
+        # parts of parts
+        (of_parts(KNOWN, within(UNKNOWN, KNOWN)), 200),
+        (of_parts(KNOWN, within(UNKNOWN)), 415),
+        (of_parts(KNOWN, within(UNKNOWN, disposition="render;handling=optional")), 200),
+        (of_parts(KNOWN, within(KNOWN, UNKNOWN, subtype="mixed"), subtype="alternative"), 200),
+        (of_parts(within(KNOWN, UNKNOWN, subtype="mixed"), subtype="alternative"), 415),
+        # encodings and languages of parts
+        (of_parts(part("text/plain", Content_Encoding="gzip")), 200),
+        (of_parts(part("text/plain", Content_Encoding="zoo")), 415),
+        (of_parts(part("text/plain", Content_Language="fr")), 415),
+        (of_parts(part("text/plain", Content_Transfer_Encoding="x-zoo")), 415),
+        (of_parts(part("text/plain", "render;handling=optional", Content_Transfer_Encoding="x-zoo")), 200),
+        # what a part, or the whole, is for
+        (of_parts(KNOWN, part("text/plain", "vapour")), 415),
+        (of_parts(KNOWN, part("text/plain", "vapour;handling=optional")), 200),
+        (body("text/plain", Content_Disposition="vapour"), 415),
+        (body("text/plain", Content_Disposition="Render"), 200),
+        # what cannot be read
+        (body("multipart/mixed"), 400),
+        (body("multipart/mixed;boundary=x"), 400),
+        (of_parts(KNOWN, part("text/plain", ";")), 400),
+        (of_parts(KNOWN, part("text")), 400),
+        (body("text/plain", Content_Disposition=";"), 400),
+        # in an encoding, its parts are not seen, and the user may take it as a whole
+        (body("multipart/mixed;boundary=x", Content_Encoding="gzip"), 415),
+    ],
+)
+def test_body_of_parts(request_: Request, code: int) -> None:
+    got, wire = ask(request_.copy())
+    assert got == code
+    if code == 415:
+        names = wire.last("b 415 MESSAGE").headers.keys()
+        assert [name for name in names if name.startswith("Accept")]
 
 
 @pytest.mark.rfc("R3261-11-1", "R3261-11.2-2")
