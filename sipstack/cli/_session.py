@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 from sipstack.message import Request
 from sipstack.resolver import numeric_host
-from sipstack.sdp import Capabilities, Direction, MediaCapability, SessionDescription, answer_to, offer
+from sipstack.sdp import Capabilities, Direction, MediaCapability, SessionDescription, answer_to, next_version, offer
 from sipstack.transport import ListenURL, Network
 
 __all__ = ["LocalSession", "media_address", "peer_of"]
@@ -36,44 +36,28 @@ class LocalSession:
     def __init__(self, address: str) -> None:
         self._address = address
         self._session_id = secrets.randbits(62)
-        self._version = 1
         self._latest: SessionDescription | None = None
 
     def offer(self, direction: Direction = "sendrecv") -> bytes:
         """Offer audio; in a session that stands, what it has, in the direction that is asked for."""
         latest = self._latest
         if latest is None:
-            latest = offer(_OFFERED, address=self._address, session_id=self._session_id, version=self._version)
-        # with_direction counts the version up by itself: that is only right if it changes something.
-        changed = latest.with_direction(direction)
-        return self._keep(latest if changed.media == latest.media else changed)
+            latest = offer(_OFFERED, address=self._address, session_id=self._session_id)
+        return self._keep(latest.with_directions(direction))
 
     def answer(self, offered: bytes) -> bytes | None:
         """Answer an offer; None if nothing in it can be taken, which is a 488.
 
         :raises SdpError: the offer is none.
         """
-        description = SessionDescription.parse(offered)
-
-        def build(version: int) -> SessionDescription:
-            return answer_to(
-                description, _ANSWERED, address=self._address, session_id=self._session_id, version=version
-            )
-
-        media = build(self._version).media
-        # An offer without media is legal (RFC 3264, section 5), and there is nothing to refuse in it.
-        return None if media and all(each.is_rejected for each in media) else self._describe(build)
-
-    def _describe(self, build: Callable[[int], SessionDescription]) -> bytes:
-        description = build(self._version)
-        if self._latest is not None and bytes(description) != bytes(self._latest):
-            description = build(self._version + 1)
-        return self._keep(description)
+        answer = answer_to(
+            SessionDescription.parse(offered), _ANSWERED, address=self._address, session_id=self._session_id
+        )
+        return None if answer.is_rejected else self._keep(answer)
 
     def _keep(self, description: SessionDescription) -> bytes:
-        self._latest = description
-        self._version = description.origin.version
-        return bytes(description)
+        self._latest = description if self._latest is None else next_version(self._latest, description)
+        return bytes(self._latest)
 
 
 def peer_of(request: Request) -> str | None:

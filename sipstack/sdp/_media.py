@@ -8,14 +8,19 @@ from typing import Any
 import attrs
 
 from ._codec import STATIC_CODECS, Codec
+from ._direction import Direction
 from ._lines import write_lines
-from ._values import Attributes, Bandwidth, Connection, Direction, Line, number
+from ._values import Attributes, Bandwidth, Connection, Line, Rtcp, number
 
 __all__ = ["Media"]
 
 
 def _no_raw() -> bytes | None:
     return None
+
+
+def _static_codec(format_: str) -> Codec | None:
+    return STATIC_CODECS.get(int(format_)) if format_.isascii() and format_.isdigit() and len(format_) < 4 else None
 
 
 @attrs.frozen
@@ -73,6 +78,22 @@ class Media:
         """Return the direction written in this description; None leaves it to the session."""
         return self.attributes.direction
 
+    @property
+    def connections(self) -> tuple[Connection, ...]:
+        """List the connections written in this description: more than one for the layers of a multicast stream."""
+        if self.connection is None:
+            return ()
+        return (self.connection, *(Connection.parse(value) for letter, value in self.other if letter == "c"))
+
+    @property
+    def rtcp(self) -> Rtcp | None:
+        """Return where RTCP goes if that is said (:rfc:`3605`); one nobody can read says nothing."""
+        value = self.attributes.get("rtcp")
+        try:
+            return None if value is None else Rtcp.parse(value)
+        except ValueError:
+            return None
+
     def rtpmap(self, payload_type: int | str) -> Codec | None:
         """Return what a payload type stands for, by its rtpmap or its static meaning; without its fmtp."""
         wanted = str(payload_type)
@@ -82,7 +103,7 @@ class Media:
                     return Codec.parse(value)
                 except ValueError:  # an rtpmap nobody can read describes no codec, and spoils no other
                     return None
-        return STATIC_CODECS.get(int(wanted)) if wanted.isascii() and wanted.isdigit() and len(wanted) < 4 else None
+        return _static_codec(wanted)
 
     def fmtp(self, payload_type: int | str) -> str | None:
         """Return the format parameters of a payload type as written."""
@@ -115,7 +136,7 @@ class Media:
                 except ValueError:  # as in rtpmap(): that format is left out
                     continue
             else:
-                codec = STATIC_CODECS.get(int(format_)) if format_.isascii() and format_.isdigit() else None
+                codec = _static_codec(format_)
             if codec is not None:
                 codecs.append(attrs.evolve(codec, fmtp=parameters.get(format_)))
         return tuple(codecs)

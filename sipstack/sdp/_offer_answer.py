@@ -14,13 +14,15 @@ import attrs
 from sipstack.message import LocalProtocolError
 
 from ._codec import STATIC_CODECS, Codec
+from ._direction import Direction, direction_for, receives, sends
 from ._media import Media
 from ._session import SessionDescription
-from ._values import Attribute, Attributes, Connection, Direction, Origin
+from ._values import VERSION_MAX, Attribute, Attributes, Connection, Origin, Timing
 
 __all__ = ["Capabilities", "MediaCapability", "answer_to", "offer"]
 
 _FIRST_DYNAMIC, _LAST_DYNAMIC = 96, 127  # RFC 3551, section 6
+_ONLY_WHEN_OFFERED = ("rtcp-mux", "rtcp-rsize")  # RFC 5761, section 5.1.1; RFC 5506, section 5
 _KNOWN: Final = {
     **{codec.name.lower(): codec for codec in reversed(STATIC_CODECS.values())},
     # 101 is what everybody writes, and 0-15 the DTMF keys (RFC 4733, section 3.2).
@@ -59,7 +61,7 @@ class MediaCapability:
     direction: Direction = attrs.field(default="sendrecv", kw_only=True)
     protocols: tuple[str, ...] = attrs.field(default=("RTP/AVP",), kw_only=True)
     attributes: tuple[Attribute, ...] = attrs.field(default=(), kw_only=True)
-    "More attributes of this stream, such as ``ptime``."
+    "More attributes of this stream, such as ``ptime``; ``rtcp-mux`` is answered only to an offer that has it."
 
 
 @attrs.frozen
@@ -74,6 +76,12 @@ class Capabilities:
         return cls((MediaCapability("audio", port, tuple(codecs)),))
 
 
+def _origin(session_id: int, version: int, address: str) -> Origin:
+    if not (0 <= session_id <= VERSION_MAX and 0 <= version <= VERSION_MAX):
+        raise LocalProtocolError("The session id and version of a description are between 0 and 2**63-1.")
+    return Origin(session_id, version, address)
+
+
 def offer(
     capabilities: Capabilities,
     *,
@@ -86,10 +94,10 @@ def offer(
 
     :param address: where we listen for media.
     :param session_id: a number of this session that we use for no other.
-    :param version: one more than in the last description of this session.
+    :param version: of the first description of this session; :func:`next_version` sees to those that follow.
     """
     return SessionDescription(
-        origin=Origin(session_id, version, address),
+        origin=_origin(session_id, version, address),
         name=name,
         connection=Connection(address),
         media=tuple(
@@ -115,34 +123,31 @@ def answer_to(
     """
     free = list(capabilities.media)
     return SessionDescription(
-        origin=Origin(session_id, version, address),
+        origin=_origin(session_id, version, address),
         connection=Connection(address),
-        times=offer.times,
-        # Repeats and zones belong to t=, and an answer must say the same time as its offer.
-        other=tuple(line for line in offer.other if line[0] in "rz"),
+        times=offer.times or (Timing(),),
         media=tuple(_answer_media(offer, media, free) for media in offer.media),
     )
 
 
 def _answer_media(offer: SessionDescription, media: Media, free: list[MediaCapability]) -> Media:
     connection = offer.connection_of(media)
-    if not media.is_rejected and connection is not None and not _is_multicast(connection):
+    if not media.is_rejected and connection is not None and not connection.is_multicast:
         for capability in free:
             if capability.type.lower() != media.type.lower() or media.protocol not in capability.protocols:
                 continue
             codecs = _common(media, capability)
             if any(not codec.is_auxiliary for codec in codecs):
                 free.remove(capability)
-                direction = _answer_direction(offer, media, capability.direction)
-                return _describe(capability, media.protocol, codecs, direction)
+                direction = _answer_direction(offer.direction_of(media), capability.direction)
+                answer = _describe(capability, media.protocol, codecs, direction)
+                return answer.replace(type=media.type, attributes=_answered(answer.attributes, media.attributes))
     return Media(type=media.type, port=0, protocol=media.protocol, formats=media.formats)
 
 
-def _is_multicast(connection: Connection) -> bool:
-    first, _, _ = connection.address.partition(".")
-    if connection.address_type == "IP6":
-        return connection.address.lower().startswith("ff")
-    return first.isascii() and first.isdigit() and 224 <= int(first[:4]) <= 239
+def _answered(ours: Attributes, offered: Attributes) -> Attributes:
+    """Leave out what we would do but nobody asked for."""
+    return Attributes(one for one in ours if one.name not in _ONLY_WHEN_OFFERED or offered.has(one.name))
 
 
 def _common(media: Media, capability: MediaCapability) -> tuple[Codec, ...]:
@@ -158,17 +163,15 @@ def _common(media: Media, capability: MediaCapability) -> tuple[Codec, ...]:
     return tuple(common)
 
 
-def _answer_direction(offer: SessionDescription, media: Media, willing: Direction) -> Direction:
-    """Mirror the offered direction, and do no more than we are willing to."""
-    offered = offer.direction_of(media)
-    connection = offer.connection_of(media)
-    # The null address says "send me nothing", whatever the attribute says (RFC 3264, section 8.4).
-    is_deaf = connection is not None and connection.is_hold
-    sends = offered in ("sendrecv", "recvonly") and willing in ("sendrecv", "sendonly") and not is_deaf
-    receives = offered in ("sendrecv", "sendonly") and willing in ("sendrecv", "recvonly")
-    if sends:
-        return "sendrecv" if receives else "sendonly"
-    return "recvonly" if receives else "inactive"
+def _answer_direction(offered: Direction, willing: Direction) -> Direction:
+    """Mirror the offered direction, and do no more than we are willing to.
+
+    The null address does not count here: it asks for silence now, not for less in the answer (RFC 6337, section 5.4).
+    """
+    return direction_for(
+        sends=receives(offered) and sends(willing),
+        receives=sends(offered) and receives(willing),
+    )
 
 
 def _numbered(codecs: tuple[Codec, ...]) -> tuple[Codec, ...]:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cached_property
 from typing import Any, Final
 
 import attrs
 
+from sipstack.message import LocalProtocolError
+
+from ._direction import Direction
 from ._errors import SdpError
 from ._lines import encode, split_untrusted, write_lines
 from ._media import Media
-from ._values import Attribute, Attributes, Bandwidth, Connection, Direction, Line, Origin, Timing
+from ._values import Attribute, Attributes, Bandwidth, Connection, Line, Origin, Timing
 
 __all__ = ["SessionDescription"]
 
@@ -38,7 +42,7 @@ class SessionDescription:
     times: tuple[Timing, ...] = attrs.field(default=(Timing(),))
     attributes: Attributes = attrs.field(default=Attributes(), converter=Attributes)
     other: tuple[Line, ...] = attrs.field(default=())
-    "All other lines of the session part as (letter, value): ``i u e p r z k`` and letters nobody knows."
+    "All other lines of the session part as (letter, value): ``i u e p k`` and letters nobody knows."
     _raw: bytes | None = attrs.field(init=False, eq=False, repr=False, factory=_no_raw)
 
     @classmethod
@@ -70,9 +74,14 @@ class SessionDescription:
         """Tell whether there are media, and all of them are refused."""
         return bool(self.media) and all(media.is_rejected for media in self.media)
 
+    @cached_property
+    def default_direction(self) -> Direction:
+        """The direction of media that say none: the session's, or sendrecv (:rfc:`8866#section-6.7`)."""
+        return self.attributes.direction or "sendrecv"
+
     def direction_of(self, media: Media) -> Direction:
-        """Return the direction of one of the media: its own, the session's, or sendrecv (:rfc:`8866#section-6.7`)."""
-        return media.direction or self.attributes.direction or "sendrecv"
+        """Return the direction of one of the media: its own, or the session's default."""
+        return media.direction or self.default_direction
 
     def connection_of(self, media: Media) -> Connection | None:
         """Return where one of the media goes: its own connection, or the session's."""
@@ -86,13 +95,36 @@ class SessionDescription:
         connection = self.connection_of(media)
         return self.direction_of(media) in ("sendonly", "inactive") or (connection is not None and connection.is_hold)
 
-    def with_direction(self, direction: Direction) -> SessionDescription:
-        """Return a copy of the next version in which all live media have this direction, to hold or resume a call."""
+    def rtcp_of(self, media: Media) -> tuple[Connection | None, int]:
+        """Return where RTCP of one of the media goes: where ``a=rtcp`` says, else one port higher than RTP.
+
+        What ``a=rtcp-mux`` offers holds only when it is answered, and is not looked at.
+        """
+        connection, rtcp = self.connection_of(media), media.rtcp
+        return (connection, media.port + 1) if rtcp is None else (rtcp.connection or connection, rtcp.port)
+
+    def with_directions(self, *directions: Direction) -> SessionDescription:
+        """Return a copy in which the live media have this direction, or each its own, counting the refused ones.
+
+        A medium that flows this way already is left as it is. The version stays: see :func:`next_version`.
+
+        :raises LocalProtocolError: there are neither one direction nor as many as media.
+        """
+        if len(directions) == 1:
+            directions *= len(self.media)
+        if len(directions) != len(self.media):
+            raise LocalProtocolError(f"There are {len(self.media)} media; give one direction, or one for each.")
         media = tuple(
-            one if one.is_rejected else one.replace(attributes=one.attributes.with_direction(direction))
-            for one in self.media
+            one
+            if one.is_rejected or self.direction_of(one) == direction
+            else one.replace(attributes=one.attributes.with_direction(direction))
+            for one, direction in zip(self.media, directions, strict=True)
         )
-        return self.replace(media=media, origin=attrs.evolve(self.origin, version=self.origin.version + 1))
+        return self.replace(media=media)
+
+    def is_same(self, other: SessionDescription) -> bool:
+        """Compare all but the version in ``o=``."""
+        return attrs.evolve(self, origin=attrs.evolve(self.origin, version=other.origin.version)) == other
 
     def _lines(self) -> Iterator[Line]:
         yield "v", "0"
@@ -104,11 +136,12 @@ class SessionDescription:
         if self.connection is not None:
             yield "c", str(self.connection)
         yield from (("b", str(bandwidth)) for bandwidth in self.bandwidths)
-        yield from (("t", str(timing)) for timing in self.times)
-        for letter in "rzk":
-            yield from (line for line in self.other if line[0] == letter)
+        for timing in self.times:
+            yield "t", str(timing)
+            yield from timing.repeats
+        yield from (line for line in self.other if line[0] == "k")
         yield from (("a", str(attribute)) for attribute in self.attributes)
-        yield from (line for line in self.other if line[0] not in "iueprzk")
+        yield from (line for line in self.other if line[0] not in "iuepk")
 
     def __bytes__(self) -> bytes:
         blocks = [write_lines(self._lines()) if self._raw is None else self._raw, *map(bytes, self.media)]
@@ -146,6 +179,8 @@ class _Block:
         elif letter == "c" and self.media is None:
             raise ValueError("c= stands twice in the session part")
         else:
+            if letter == "c":
+                Connection.parse(value)  # refused here if it cannot be read, kept as it stands if it can
             self.other.append((letter, value))
 
 
@@ -156,6 +191,7 @@ class _Parser:
         self._origin: Origin | None = None
         self._name: str | None = None
         self._times: list[Timing] = []
+        self._repeats: dict[int, list[Line]] = {}
         self._session: _Block | None = None
         self._media: list[_Block] = []
 
@@ -167,10 +203,10 @@ class _Parser:
             self._session = _Block(None, raw)
         elif letter == "m":
             self._media.append(_Block(Media.parse_line(value), raw))
+        elif letter == "v":
+            raise ValueError("v= stands twice")  # one description behind another (RFC 3264, section 5)
         elif self._media:
             self._media[-1].take(letter, value, raw)
-        elif letter == "v":
-            raise ValueError("v= stands twice")
         elif letter == "o":
             if self._origin is not None:
                 raise ValueError("o= stands twice")
@@ -183,6 +219,10 @@ class _Parser:
             session.raw.append(raw)
         elif letter == "t":
             self._times.append(Timing.parse(value))
+            session.raw.append(raw)
+        elif letter in "rz" and self._times:
+            # A list and no tuple until the end: there may be thousands of them.
+            self._repeats.setdefault(len(self._times) - 1, []).append((letter, value))
             session.raw.append(raw)
         else:
             session.take(letter, value, raw)
@@ -199,7 +239,10 @@ class _Parser:
             name="-" if self._name is None else self._name,
             connection=session.connection,
             bandwidths=tuple(session.bandwidths),
-            times=tuple(self._times),
+            times=tuple(
+                attrs.evolve(timing, repeats=tuple(self._repeats.get(place, ())))
+                for place, timing in enumerate(self._times)
+            ),
             attributes=Attributes(session.attributes),
             other=tuple(session.other),
         )

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from ipaddress import AddressValueError, IPv4Address, IPv6Address
-from typing import Literal, TypeAlias
+from typing import TypeAlias
 
 import attrs
 
-__all__ = ["Attribute", "Attributes", "Bandwidth", "Connection", "Direction", "Line", "Origin", "Timing"]
+from ._direction import DIRECTIONS, Direction
 
-Direction: TypeAlias = Literal["sendrecv", "sendonly", "recvonly", "inactive"]
-"Which way media flows, as the one who wrote the description sees it."
+__all__ = ["Attribute", "Attributes", "Bandwidth", "Connection", "Line", "Origin", "Rtcp", "Timing"]
 
 Line: TypeAlias = tuple[str, str]
 "A type letter and a value."
+
+VERSION_MAX = 2**63 - 1
+"The largest session id and version of a session that is offered: they fit 64 bits with a sign (RFC 3264, section 5)."
 
 _MOST_DIGITS = 32  # a 64-bit number has 20; nobody's clock or counter needs more than this
 
@@ -88,14 +90,27 @@ class Connection:
         return cls(network_type=parts[0], address_type=parts[1], address=parts[2])
 
     @property
+    def host(self) -> str:
+        """The address or name alone, without the ``/ttl/count`` of multicast."""
+        return self.address.partition("/")[0]
+
+    def _ip_address(self) -> IPv4Address | IPv6Address | None:
+        try:
+            return IPv6Address(self.host) if self.address_type == "IP6" else IPv4Address(self.host)
+        except AddressValueError:
+            return None
+
+    @property
     def is_hold(self) -> bool:
         """Tell whether this is the null address that asks for silence (:rfc:`3264#section-8.4`)."""
-        try:
-            if self.address_type == "IP6":
-                return IPv6Address(self.address).is_unspecified
-            return IPv4Address(self.address).is_unspecified
-        except AddressValueError:
-            return False
+        address = self._ip_address()
+        return address is not None and address.is_unspecified
+
+    @property
+    def is_multicast(self) -> bool:
+        """Tell whether this is the address of a group (:rfc:`8866#section-5.7`)."""
+        address = self._ip_address()
+        return address is not None and address.is_multicast
 
     def __str__(self) -> str:
         return f"{self.network_type} {self.address_type} {self.address}"
@@ -107,6 +122,8 @@ class Timing:
 
     start: int = 0
     stop: int = 0
+    repeats: tuple[Line, ...] = ()
+    "The ``r=`` and ``z=`` lines that belong to it, as (letter, value)."
 
     @classmethod
     def parse(cls, value: str) -> Timing:
@@ -159,12 +176,22 @@ class Attribute:
         return self.name if self.value is None else f"{self.name}:{self.value}"
 
 
-_DIRECTIONS: dict[str, Direction] = {
-    "sendrecv": "sendrecv",
-    "sendonly": "sendonly",
-    "recvonly": "recvonly",
-    "inactive": "inactive",
-}
+@attrs.frozen
+class Rtcp:
+    """Say where RTCP goes that does not go one port higher than RTP (:rfc:`3605#section-2.1`)."""
+
+    port: int
+    connection: Connection | None = None
+    "None means that of the media."
+
+    @classmethod
+    def parse(cls, value: str) -> Rtcp:
+        """Read the value of an ``a=rtcp`` attribute: ``53020 IN IP6 2001:db8::1``."""
+        port, _, address = value.strip().partition(" ")
+        return cls(number(port, "the port in a=rtcp", 65_535), Connection.parse(address) if address else None)
+
+    def __str__(self) -> str:
+        return str(self.port) if self.connection is None else f"{self.port} {self.connection}"
 
 
 class Attributes(tuple[Attribute, ...]):
@@ -187,9 +214,14 @@ class Attributes(tuple[Attribute, ...]):
     @property
     def direction(self) -> Direction | None:
         """Return the direction written here, or None."""
-        return next((_DIRECTIONS[attribute.name] for attribute in self if attribute.name in _DIRECTIONS), None)
+        return next((DIRECTIONS[attribute.name] for attribute in self if attribute.name in DIRECTIONS), None)
 
     def with_direction(self, direction: Direction) -> Attributes:
-        """Return the same attributes with this direction and no other."""
-        kept = [attribute for attribute in self if attribute.name not in _DIRECTIONS]
-        return Attributes((*kept, Attribute(direction)))
+        """Return the same attributes with this direction and no other, in the place of the first."""
+        place = next((place for place, attribute in enumerate(self) if attribute.name in DIRECTIONS), len(self))
+        rest = (attribute for attribute in self[place:] if attribute.name not in DIRECTIONS)
+        return Attributes((*self[:place], Attribute(direction), *rest))
+
+    def without_direction(self) -> Attributes:
+        """Return the same attributes with no direction."""
+        return Attributes(attribute for attribute in self if attribute.name not in DIRECTIONS)

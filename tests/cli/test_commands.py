@@ -141,7 +141,7 @@ async def main():
         theirs = SessionDescription.parse(call.remote_sdp)
         print("offer", theirs.media[0].type, theirs.connection.address)
         await call.acknowledge(bytes(answer_to(theirs, audio, address="127.0.0.1", session_id=7)))
-        held = offer(audio, address="127.0.0.1", session_id=7, version=2).with_direction("sendonly")
+        held = offer(audio, address="127.0.0.1", session_id=7, version=2).with_directions("sendonly")
         response = await call.reinvite(bytes(held))
         print("hold", response.code, SessionDescription.parse(response.body).media[0].direction)
         response = await call.reinvite()

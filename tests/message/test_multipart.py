@@ -110,6 +110,11 @@ def test_what_cannot_be_read_is_malformed(body, content_type, reason):
     assert caught.value.status_hint == 400
 
 
+def test_a_part_has_at_most_64_header_fields():
+    (part,) = parts(b"--cut\r\n" + b"A: b\r\n" * 64 + b"\r\n")
+    assert len(part.headers) == 64
+
+
 def test_a_part_without_a_type_is_text_and_in_a_digest_a_message():
     assert parts(b"--cut\r\n\r\na")[0].mime_type == "text/plain"
     assert parts(b"--cut\r\n\r\na", "multipart/digest;boundary=cut")[0].mime_type == "message/rfc822"

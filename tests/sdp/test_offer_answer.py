@@ -10,7 +10,9 @@ from sipstack.sdp import (
     Direction,
     MediaCapability,
     SessionDescription,
+    Timing,
     answer_to,
+    check_answer,
     offer,
 )
 
@@ -111,13 +113,19 @@ def test_directions_are_mirrored(offered: Direction, willing: Direction, expecte
         assert audio.direction == expected
 
 
+@pytest.mark.rfc("R3264-8.4-1", "R3264-8.4-3")
+@pytest.mark.parametrize("null", ["IN IP4 0.0.0.0", "IN IP6 ::"])
 @pytest.mark.parametrize(
-    ("offered", "expected"), [("sendrecv", "recvonly"), ("recvonly", "inactive"), ("sendonly", "recvonly")]
+    ("offered", "expected"), [("sendrecv", "sendrecv"), ("recvonly", "sendonly"), ("sendonly", "recvonly")]
 )
-def test_the_null_address_is_sent_nothing(offered: str, expected: str) -> None:
-    (audio,) = answer(f"m=audio 9 RTP/AVP 0\r\nc=IN IP4 0.0.0.0\r\na={offered}\r\n").media
+def test_the_null_address_changes_no_direction(null: str, offered: str, expected: str) -> None:
+    # RFC 6337, section 5.4: an answer that says less would leave a call of three parties one-way.
+    text = f"m=audio 9 RTP/AVP 0\r\nc={null}\r\na={offered}\r\n"
+    (audio,) = answer(text).media
     assert audio.direction == expected
     assert audio.port == 4000
+    session = SessionDescription.parse(HEAD + text)
+    assert session.is_held(session.media[0])
 
 
 @pytest.mark.parametrize(
@@ -125,6 +133,9 @@ def test_the_null_address_is_sent_nothing(offered: str, expected: str) -> None:
     [
         "m=video 9 RTP/AVP 34\r\n",
         "m=audio 9 RTP/SAVP 0\r\n",
+        "m=audio 9 UDP/TLS/RTP/SAVPF 0\r\n",
+        "m=hologram 9 RTP/AVP 0\r\n",
+        "m=audio 9 CARRIER/PIGEON grain seed\r\n",
         "m=audio 9 RTP/AVP 3 4\r\n",
         "m=audio 9 RTP/AVP 101 13\r\na=rtpmap:101 telephone-event/8000\r\n",
         "m=audio 0 RTP/AVP 0\r\n",
@@ -176,34 +187,121 @@ def test_a_codec_offered_twice_is_answered_once() -> None:
     assert audio.formats == ("0",)
 
 
-codecs = st.lists(st.sampled_from([0, 3, 8, 9, 18, 101, 111]), min_size=1, max_size=6, unique=True)
-offered_media = st.tuples(
+@pytest.mark.parametrize("protocol", ["RTP/AVP", "RTP/SAVP", "RTP/AVPF", "UDP/TLS/RTP/SAVPF"])
+def test_a_protocol_is_never_changed(protocol: str) -> None:
+    text = f"m=audio 9 {protocol} 0\r\n"
+    for known in (("RTP/AVP",), ("RTP/SAVP",), ("RTP/AVPF", "RTP/SAVP"), ("UDP/TLS/RTP/SAVPF", "RTP/AVP")):
+        capabilities = Capabilities((MediaCapability("audio", 4000, protocols=known),))
+        (audio,) = answer(text, capabilities).media
+        assert (audio.protocol, audio.port) == (protocol, 4000 if protocol in known else 0)
+
+
+@pytest.mark.parametrize("name", ["rtcp-mux", "rtcp-rsize"])
+def test_what_must_be_offered_is_not_answered_without(name: str) -> None:
+    text = "m=audio 9 RTP/AVP 0\r\n"
+    ours = Capabilities((MediaCapability("audio", 4000, attributes=(Attribute(name), Attribute("ptime", "30"))),))
+    assert not answer(text, ours).media[0].attributes.has(name)
+    assert answer(f"{text}a={name}\r\n", ours).media[0].attributes.has(name)
+    assert not answer(f"{text}a={name}\r\n").media[0].attributes.has(name)
+    assert offer(ours, address="192.0.2.1", session_id=1).media[0].attributes.has(name)
+    assert answer(f"{text}a=ptime:20\r\n", ours).media[0].attributes.get("ptime") == "30"
+
+
+def test_capability_negotiation_is_kept_and_not_answered() -> None:
+    text = (
+        "m=audio 9 RTP/AVP 0\r\na=tcap:1 RTP/SAVP\r\na=acap:1 crypto:1 AES_CM_128_HMAC_SHA1_80 inline:d0\r\n"
+        "a=pcfg:1 t=1 a=1\r\na=csup:cap-v0\r\n"
+    )
+    assert SessionDescription.parse(HEAD + text).media[0].attributes.get("pcfg") == "1 t=1 a=1"
+    (audio,) = answer(text).media
+    assert (audio.protocol, audio.port) == ("RTP/AVP", 4000)
+    assert [attribute.name for attribute in audio.attributes] == ["rtpmap", "sendrecv"]
+
+
+def test_numbers_that_do_not_fit_are_refused() -> None:
+    for numbers in ({"session_id": 2**63}, {"session_id": -1}, {"session_id": 1, "version": 2**63}):
+        with pytest.raises(LocalProtocolError, match="2\\*\\*63-1"):
+            offer(AUDIO, address="192.0.2.1", **numbers)
+    assert offer(AUDIO, address="192.0.2.1", session_id=2**63 - 1).origin.session_id == 2**63 - 1
+
+
+def test_a_missing_time_is_always() -> None:
+    built = answer("m=audio 9 RTP/AVP 0\r\n", head=HEAD.replace("t=0 0\r\n", ""))
+    assert built.times == (Timing(),)
+
+
+numbers = st.lists(st.sampled_from(["0", "3", "8", "9", "18", "96", "97", "101", "111", "127"]), min_size=1, max_size=6)
+maps = st.dictionaries(
+    st.sampled_from(["0", "8", "96", "97", "101", "111"]),
+    st.sampled_from(["PCMU/8000", "PCMA/8000", "opus/48000/2", "telephone-event/8000", "x/1", "broken"]),
+)
+directions = st.sampled_from(["sendrecv", "sendonly", "recvonly", "inactive"])
+lines = st.lists(
+    st.sampled_from(
+        [
+            "c=IN IP4 0.0.0.0",
+            "c=IN IP4 224.2.1.1/127",
+            "c=IN IP6 2001:db8::9",
+            "a=rtcp-mux",
+            "a=ptime:20",
+            "a=mid:1",
+            "a=rtcp:9 IN IP4 192.0.2.3",
+            "b=AS:64",
+        ]
+    ),
+    max_size=3,
+    unique_by=lambda line: line[:4],
+).map(sorted)
+offered_media = st.builds(
+    lambda kind, port, protocol, formats, codecs, direction, more: "\r\n".join(
+        [
+            f"m={kind} {port} {protocol} {' '.join(formats)}",
+            *sorted(more, key=lambda line: "cba".index(line[0])),
+            *(f"a=rtpmap:{number} {codec}" for number, codec in codecs.items()),
+            *([f"a={direction}"] if direction else []),
+            "",
+        ]
+    ),
+    st.sampled_from(["audio", "Audio", "video", "image"]),
+    st.sampled_from(["0", "9", "9/2"]),
+    st.sampled_from(["RTP/AVP", "RTP/SAVP", "udptl"]),
+    numbers,
+    maps,
+    st.none() | directions,
+    lines,
+)
+capability = st.builds(
+    MediaCapability,
     st.sampled_from(["audio", "video"]),
-    st.sampled_from([0, 9]),
-    codecs,
-    st.sampled_from(["sendrecv", "sendonly", "recvonly", "inactive"]),
+    st.just(4000),
+    st.lists(st.sampled_from(["PCMU", "PCMA", "opus", "telephone-event", "CN", "H261"]), min_size=1, unique=True),
+    direction=directions,
+    protocols=st.sampled_from([("RTP/AVP",), ("RTP/SAVP",), ("RTP/AVP", "RTP/SAVP")]),
+    attributes=st.sampled_from([(), (Attribute("rtcp-mux"),), (Attribute("ptime", "20"), Attribute("rtcp-mux"))]),
 )
 
 
-@given(st.lists(offered_media, max_size=5))
-def test_every_answer_fits_its_offer(media: list[tuple[str, int, list[int], str]]) -> None:
-    text = "".join(
-        f"m={kind} {port} RTP/AVP {' '.join(map(str, numbers))}\r\n"
-        f"a=rtpmap:101 telephone-event/8000\r\na={direction}\r\n"
-        for kind, port, numbers, direction in media
-    )
-    offered = SessionDescription.parse(HEAD + text)
-    built = SessionDescription.parse(bytes(answer(text)))
-    assert built.times == offered.times
-    assert [one.type for one in built.media] == [one.type for one in offered.media]
-    allowed = {
-        "sendrecv": {"sendrecv", "sendonly", "recvonly", "inactive"},
-        "sendonly": {"recvonly", "inactive"},
-        "recvonly": {"sendonly", "inactive"},
-        "inactive": {"inactive"},
-    }
-    for mine, theirs in zip(built.media, offered.media, strict=True):
-        assert set(mine.formats) <= set(theirs.formats)
-        assert not (theirs.is_rejected and not mine.is_rejected)
-        if not mine.is_rejected:
-            assert mine.direction in allowed[offered.direction_of(theirs)]
+@pytest.mark.rfc(
+    *("R3264-6-1", "R3264-6-2", "R3264-6-3", "R3264-6-4", "R3264-6-5", "R3264-6-8", "R3264-6-9"),
+    *("R3264-6.1-1", "R3264-6.1-2", "R3264-6.1-3", "R3264-6.1-4", "R3264-6.1-6", "R3264-6.1-12", "R3264-6.1-14"),
+    *("R3264-6.1-24", "R3264-8.2-2"),
+)
+@given(
+    st.sampled_from(["", "a=sendonly\r\n", "r=7d 1h 0\r\n"]),
+    st.lists(offered_media, max_size=5),
+    st.lists(capability, max_size=3).map(tuple),
+)
+def test_every_answer_fits_its_offer(head: str, media: list[str], ours: tuple[MediaCapability, ...]) -> None:
+    offered = SessionDescription.parse(HEAD + head + "".join(media))
+    built = answer_to(offered, Capabilities(ours), address="192.0.2.1", session_id=7)
+    assert check_answer(offered, built) == []
+    assert check_answer(offered, SessionDescription.parse(bytes(built))) == []
+    # Codecs and directions are ours too, and each capability is used once.
+    taken = [one for one in built.media if not one.is_rejected]
+    assert len(taken) <= len(ours)
+    for one in taken:
+        assert any(
+            {codec.name.lower() for codec in one.codecs} <= {codec.name.lower() for codec in mine.codecs}
+            and one.protocol in mine.protocols
+            for mine in ours
+        )

@@ -62,14 +62,17 @@ def test_every_line_is_read() -> None:
     assert session.name == "Call to John Smith"
     assert session.connection == Connection("198.51.100.1")
     assert session.bandwidths == (Bandwidth("AS", 128),)
-    assert session.times == (Timing(), Timing(3724394400, 3724398000))
+    repeats = (("r", "604800 3600 0 90000"), ("z", "3730928400 -1h"))
+    assert session.times == (Timing(), Timing(3724394400, 3724398000, repeats))
     assert session.attributes == (Attribute("recvonly"), Attribute("tool", "x y"))
-    assert "".join(letter for letter, _ in session.other) == "iueprzkQ"
+    assert "".join(letter for letter, _ in session.other) == "iuepkQ"
     audio, video = session.media
     assert (audio.type, audio.port, audio.port_count, audio.protocol) == ("audio", 49170, 2, "RTP/AVP")
     assert audio.formats == ("0", "96", "97")
     assert audio.connection == Connection("224.2.1.1/127/3")
     assert ("c", "IN IP4 224.2.1.4/127/3") in audio.other
+    assert audio.connections == (Connection("224.2.1.1/127/3"), Connection("224.2.1.4/127/3"))
+    assert video.connections == ()
     assert audio.bandwidths == (Bandwidth("TIAS", 64000),)
     assert video.is_rejected
     assert not audio.is_rejected
@@ -146,6 +149,8 @@ def test_equality_looks_at_values_not_at_bytes() -> None:
         (SMALL + b"s=x", 4, "twice"),
         (SMALL + b"c=IN IP4 x\nc=IN IP4 y", 5, "twice"),
         (SMALL + b"c=IN IP4", 4, "three fields"),
+        (SMALL + b"m=a 1 b c\nc=IN IP4 x\nc=IN IP4", 6, "three fields"),
+        (SMALL + b"m=a 1 b c\nv=0\no=- 1 1 IN IP4 x", 5, "twice"),
         (SMALL + b"t=0", 4, "two fields"),
         (SMALL + b"t=0 x", 4, "stop"),
         (SMALL + b"b=AS", 4, "colon"),
@@ -176,7 +181,14 @@ def test_a_longer_one_than_allowed_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    "extra", ["a=x\n" * 16_000, "m=a 1 RTP/AVP 0\n" * 4_000, "m=audio 1 RTP/AVP" + " 96" * 20_000, "\n" * 65_000]
+    "extra",
+    [
+        "a=x\n" * 16_000,
+        "t=0 0\n" + "r=1\n" * 16_000,
+        "m=a 1 RTP/AVP 0\n" * 4_000,
+        "m=audio 1 RTP/AVP" + " 96" * 20_000,
+        "\n" * 65_000,
+    ],
 )
 def test_parsing_takes_linear_time(extra: str) -> None:
     begin = time.process_time()
@@ -243,14 +255,114 @@ def test_directions() -> None:
     assert parse().direction_of(plain) == "sendrecv"
 
 
-def test_hold_and_resume() -> None:
-    session = parse("c=IN IP4 192.0.2.1\nt=0 0\nm=audio 1 RTP/AVP 0\na=ptime:20\na=sendrecv\nm=video 0 RTP/AVP 34\n")
-    held = session.with_direction("sendonly")
-    assert held.origin.version == session.origin.version + 1
-    assert held.media[0].attributes == (Attribute("ptime", "20"), Attribute("sendonly"))
+def test_other_directions() -> None:
+    session = parse("c=IN IP4 192.0.2.1\nt=0 0\nm=audio 1 RTP/AVP 0\na=sendrecv\na=ptime:20\nm=video 0 RTP/AVP 34\n")
+    held = session.with_directions("sendonly")
+    assert held.origin == session.origin
+    assert held.media[0].attributes == (Attribute("sendonly"), Attribute("ptime", "20"))
     assert held.media[1] == session.media[1]
     assert held.is_held(held.media[0])
     assert not session.is_held(session.media[0])
+    assert bytes(session.with_directions("sendrecv", "inactive")) == bytes(session)
+    assert bytes(session.with_directions("recvonly", "inactive").media[0]).endswith(b"a=recvonly\r\na=ptime:20\r\n")
+    with pytest.raises(LocalProtocolError, match="2 media"):
+        session.with_directions("sendonly", "sendonly", "sendonly")
+    assert parse().with_directions() == parse()
+
+
+def test_two_directions_become_one() -> None:
+    attributes = Attributes((Attribute("x"), Attribute("sendonly"), Attribute("y"), Attribute("inactive")))
+    assert attributes.with_direction("recvonly") == (Attribute("x"), Attribute("recvonly"), Attribute("y"))
+    assert attributes.without_direction() == (Attribute("x"), Attribute("y"))
+
+
+def test_all_but_the_version_is_compared() -> None:
+    session = parse("t=0 0\nm=audio 1 RTP/AVP 0\n")
+    newer = session.replace(origin=attrs.evolve(session.origin, version=9))
+    assert newer != session
+    assert newer.is_same(session)
+    assert not newer.replace(name="x").is_same(session)
+    assert not session.replace(origin=attrs.evolve(session.origin, session_id=9)).is_same(session)
+
+
+ICE = b"\r\n".join(
+    [
+        b"a=group:BUNDLE 0 1",
+        b"a=ice-options:trickle",
+        b"a=fingerprint:sha-256 19:E2:1C:3B:4B:9F:81:E6:B8:5C:F4:A5:A8:D8:73:04",
+        b"m=audio 54400/2 UDP/TLS/RTP/SAVPF 111",
+        b"c=IN IP6 2001:db8::1",
+        b"b=AS:64",
+        b"a=mid:0",
+        b"a=ice-pwd:x9cml/YzichV2+XlhiMu8g",
+        b"a=candidate:1  1 UDP 2130706431 2001:db8::1 54400 typ host",
+        b"a=candidate:2 1 UDP 1694498815 192.0.2.3 45664 typ srflx raddr 10.0.1.1 rport 8998",
+        b"a=setup:actpass",
+        b"a=rtcp-mux",
+        b"a=sendrecv",
+        b"a=tcap:1 RTP/SAVPF",
+        b"a=acap:1 key-mgmt:mikey AQ",
+        b"a=pcfg:1 t=1 a=1",
+        b"a=x-caf\xe9 \t",
+        b"a=candidate:1  1 UDP 2130706431 2001:db8::1 54400 typ host",
+        b"",
+    ]
+)
+
+
+def test_lines_that_mean_nothing_here_are_kept_when_others_change() -> None:
+    data = SMALL.replace(b"\n", b"\r\n") + b"t=0 0\r\n" + ICE
+    session = SessionDescription.parse(data)
+    newer = session.replace(origin=attrs.evolve(session.origin, version=3))
+    assert bytes(newer) == data.replace(b"o=- 1 2 ", b"o=- 1 3 ")
+    assert bytes(session.with_directions("inactive")) == data.replace(b"sendrecv", b"inactive")
+    (audio,) = session.media
+    assert bytes(newer.replace(media=(audio.replace(port=0),))).endswith(ICE[ICE.index(b"\r\nc=") :])
+
+
+def test_repeats_stay_with_their_time() -> None:
+    data = SMALL.replace(b"\n", b"\r\n") + b"t=1 2\r\nr=7d 1h 0\r\nr=1d 1h 0\r\nt=3 4\r\nz=1 -1h\r\na=x\r\n"
+    session = SessionDescription.parse(data)
+    assert session.times[0] == Timing(1, 2, (("r", "7d 1h 0"), ("r", "1d 1h 0")))
+    assert bytes(session.replace(name="-", bandwidths=())) == data
+
+
+def test_where_rtcp_goes() -> None:
+    session = parse(
+        "c=IN IP4 192.0.2.1\nt=0 0\nm=audio 4000 RTP/AVP 0\nm=audio 5000 RTP/AVP 0\na=rtcp:53020\n"
+        "m=audio 6000 RTP/AVP 0\na=rtcp:53020 IN IP6 2001:db8::2\nm=audio 7000 RTP/AVP 0\na=rtcp:x\n"
+    )
+    ours = Connection("192.0.2.1")
+    assert [session.rtcp_of(media) for media in session.media] == [
+        (ours, 4001),
+        (ours, 53020),
+        (Connection("2001:db8::2"), 53020),
+        (ours, 7001),
+    ]
+    assert [str(media.rtcp) for media in session.media[1:3]] == ["53020", "53020 IN IP6 2001:db8::2"]
+
+
+@pytest.mark.parametrize(
+    ("address", "host", "is_multicast"),
+    [
+        ("IN IP4 224.2.1.1/127/3", "224.2.1.1", True),
+        ("IN IP4 239.255.255.255", "239.255.255.255", True),
+        ("IN IP4 240.0.0.1", "240.0.0.1", False),
+        ("IN IP4 224.example.com", "224.example.com", False),
+        ("IN IP6 FF15::101/3", "FF15::101", True),
+        ("IN IP6 fe80::1", "fe80::1", False),
+        ("ATM NSAP 47.0091", "47.0091", False),
+    ],
+)
+def test_addresses_of_groups(address: str, host: str, is_multicast: bool) -> None:
+    connection = Connection.parse(address)
+    assert (connection.host, connection.is_multicast, str(connection)) == (host, is_multicast, address)
+
+
+def test_a_format_of_many_digits_is_no_codec() -> None:
+    (audio,) = parse(f"m=audio 1 RTP/AVP {'9' * 5_000} 0\n").media
+    assert [codec.name for codec in audio.codecs] == ["PCMU"]
+    assert audio.rtpmap("9" * 5_000) is None
 
 
 @pytest.mark.parametrize(
@@ -286,6 +398,15 @@ numbers = st.integers(0, 2**64)
 attribute_sets = st.lists(st.builds(Attribute, words, st.none() | words), max_size=4).map(Attributes)
 connections = st.none() | st.builds(Connection, words, words, words)
 bandwidths = st.lists(st.builds(Bandwidth, words, numbers), max_size=2).map(tuple)
+
+
+def others(letters: str) -> st.SearchStrategy[tuple[tuple[str, str], ...]]:
+    """Make lines in the order in which they are written; c= holds three words."""
+    lines = st.tuples(st.sampled_from(letters), st.tuples(words, words, words).map(" ".join))
+    ordered = st.lists(lines, max_size=3).map(lambda some: sorted(some, key=lambda line: letters.index(line[0])))
+    return ordered.map(tuple)
+
+
 media = st.builds(
     Media,
     type=words,
@@ -293,10 +414,10 @@ media = st.builds(
     formats=st.lists(words, min_size=1, max_size=3).map(tuple),
     protocol=words,
     port_count=st.integers(0, 65535),
-    connection=connections,
+    connection=st.builds(Connection, words, words, words),
     bandwidths=bandwidths,
     attributes=attribute_sets,
-    other=st.just(()),
+    other=others("ickQ"),
 )
 sessions = st.builds(
     SessionDescription,
@@ -305,9 +426,9 @@ sessions = st.builds(
     name=words,
     connection=connections,
     bandwidths=bandwidths,
-    times=st.lists(st.builds(Timing, numbers, numbers), max_size=2).map(tuple),
+    times=st.lists(st.builds(Timing, numbers, numbers, others("rz")), max_size=2).map(tuple),
     attributes=attribute_sets,
-    other=st.just(()),
+    other=others("iuepkQ"),
 )
 
 
