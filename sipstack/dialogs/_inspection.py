@@ -27,7 +27,13 @@ def _fault(entity: Request | BodyPart, multipart: Multipart | None, capabilities
     """Return what is not understood of a body or a part, whether or not it must be (:rfc:`5621#section-8.4`)."""
     headers = entity.headers
     disposition = entity.content_disposition
-    if disposition is not None and disposition.disposition.lower() not in capabilities.disposition_set:
+    # RFC 5621, section 8.2: what a mixed body as a whole is for does not matter.
+    is_for_something = multipart is None or multipart.subtype == "alternative"
+    if (
+        is_for_something
+        and disposition is not None
+        and disposition.disposition.lower() not in capabilities.disposition_set
+    ):
         return (415, (("Accept", capabilities.accept_text),))
     if multipart is not None:
         refusal = _fault_of_parts(multipart, capabilities)

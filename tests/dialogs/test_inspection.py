@@ -170,6 +170,8 @@ OPTIONAL = part("image/png", "icon;handling=Optional")
         # what a part, or the whole, is for
         (of_parts(KNOWN, part("text/plain", "vapour")), 415),
         (of_parts(KNOWN, part("text/plain", "vapour;handling=optional")), 200),
+        (of_parts(KNOWN, Content_Disposition="vapour"), 200),
+        (of_parts(KNOWN, subtype="alternative", Content_Disposition="vapour"), 415),
         (body("text/plain", Content_Disposition="vapour"), 415),
         (body("text/plain", Content_Disposition="Render"), 200),
         # what cannot be read

@@ -222,7 +222,9 @@ def test_numbers_that_do_not_fit_are_refused() -> None:
     for numbers in ({"session_id": 2**63}, {"session_id": -1}, {"session_id": 1, "version": 2**63}):
         with pytest.raises(LocalProtocolError, match="2\\*\\*63-1"):
             offer(AUDIO, address="192.0.2.1", **numbers)
-    assert offer(AUDIO, address="192.0.2.1", session_id=2**63 - 1).origin.session_id == 2**63 - 1
+    for number in (0, 2**63 - 1):
+        built = offer(AUDIO, address="192.0.2.1", session_id=number, version=number)
+        assert (built.origin.session_id, built.origin.version) == (number, number)
 
 
 def test_a_missing_time_is_always() -> None:

@@ -105,6 +105,7 @@ def test_the_session_part_of_an_answer() -> None:
     assert rules(check_answer(parse(PLAIN), answer("m=audio 0 RTP/AVP 0\r\n", c=""))) == []
     assert rules(check_answer(parse(), answer(origin=f"- {2**63} 1 IN IP4 x"))) == ["NUMBER_RANGE"]
     assert rules(check_answer(parse(), answer(origin=f"- 1 {2**63} IN IP4 x"))) == ["NUMBER_RANGE"]
+    assert rules(check_answer(parse(), answer(origin=f"- {2**63 - 1} {2**63 - 1} IN IP4 x"))) == []
     assert rules(check_answer(parse(PLAIN), parse(PLAIN + "a=recvonly\r\n"))) == ["COPIED_ORIGIN"]
     assert check_answer(parse(PLAIN), parse(PLAIN)) == []
 
