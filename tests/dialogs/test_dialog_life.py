@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from sipstack.dialogs import DialogRequest, InviteReceived, OutOfDialogRequest, ResponseReceived, UsageState
+from sipstack.dialogs import (
+    DialogRequest,
+    DialogState,
+    InviteReceived,
+    OutOfDialogRequest,
+    ResponseReceived,
+    UsageEnded,
+    UsageState,
+)
 from sipstack.message import Request
 
 from .wire import SDP, SDP_TYPE, Peer, Wire, assert_idle, make_invite, make_request
@@ -131,3 +139,29 @@ def test_bye_out_of_order_is_refused_and_the_dialog_lives() -> None:
     assert other.state is UsageState.CONFIRMED
     assert other.dialog.remote_sequence == 3
     ask(wire, wire.b, other)
+
+
+@pytest.mark.rfc("R3261-12.1.2-2", "R3261-8.1.1.8-3")
+def test_contact_is_sips_where_the_top_route_is() -> None:
+    wire = Wire(transport="TLS")
+    wire.a.layer.invite(make_invite(headers=(("Route", "<sips:proxy.example.com;lr>, <sip:next.example.com;lr>"),)))
+    wire.run(0.1)
+    assert [each.uri.scheme for each in wire.last("a INVITE").contact] == ["sips"]
+
+
+@pytest.mark.rfc("R3261-15.1.1-2")
+@pytest.mark.parametrize("code", [481, 408, None])
+def test_bye_that_gets_no_2xx_ends_the_dialog(code: int | None) -> None:
+    wire = Wire()
+    usage, _ = wire.answer()
+    wire.loss = 1.0
+    wire.a.layer.bye(usage, wire.now)
+    wire.flush()
+    if code is None:
+        wire.run(33)
+    else:
+        wire.inject(wire.a, bytes(wire.last("a BYE").create_response(code, to_tag=usage.dialog.remote_tag)))
+    assert usage.dialog.state is DialogState.TERMINATED
+    assert usage.state is UsageState.ENDED
+    assert wire.a.one(UsageEnded).cause == "local"
+    assert not wire.a.layer.dialogs

@@ -151,3 +151,19 @@ def test_refusals_reach_the_caller(code: int, fields: list[tuple[str, str]]) -> 
     assert [(name, failed.response.headers[name]) for name, _ in fields] == fields
     wire.drain()
     assert_idle(wire)
+
+
+@pytest.mark.rfc("R3261-14.2-1")
+def test_retry_after_of_overlapping_reinvites_is_chance() -> None:
+    seen = set()
+    for seed in range(40):
+        wire = Wire(seed)
+        usage, _ = wire.answer()
+        wire.a.layer.reinvite(usage, wire.now)
+        wire.run(0.1)
+        second = usage.dialog.create_request("INVITE")
+        second.headers.add("Via", "SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bKsecond")
+        wire.inject(wire.b, bytes(second))
+        seen.add(int(wire.last("b 500 INVITE").headers["Retry-After"]))
+    assert seen <= set(range(11))
+    assert len(seen) > 5

@@ -342,6 +342,7 @@ def test_merged_request_is_482_on_the_wire() -> None:
     sip.testing.run(scenario)
 
 
+@pytest.mark.rfc("R3261-12.1.1-4")
 @pytest.mark.parametrize(
     "headers",
     [[("Record-Route", "<sips:proxy@a:5060;lr>")], [("Contact", "<sips:peer@a:5061>")], []],
