@@ -186,6 +186,7 @@ trio.run(main)
 _SECURE_ONLY = "v=0\no=- 1 1 IN IP4 192.0.2.9\ns=-\nc=IN IP4 192.0.2.9\nt=0 0\nm=audio 9 RTP/SAVP 0\n"
 
 
+@pytest.mark.rfc("R3261-13.3.1.3-3")
 @pytest.mark.parametrize("offer", [_SECURE_ONLY, "no description"])
 def test_an_offer_that_cannot_be_taken_is_488(run_python: Start, answering: Start, offer: str) -> None:
     answer, uri = answering("--max-calls", "1")

@@ -221,6 +221,7 @@ def test_request_out_of_order_is_refused_500() -> None:
     assert usage.dialog.remote_sequence == 1
 
 
+@pytest.mark.rfc("R3261-12.2.2-1")
 @pytest.mark.rfc("R3261-12.2.2-2", "R3261-15.1.2-1")
 @pytest.mark.parametrize("method", ["INVITE", "BYE", "INFO", "UPDATE", "OPTIONS"])
 def test_request_without_a_dialog_is_refused_481(method: str) -> None:

@@ -108,6 +108,7 @@ def test_invite_is_sent_again() -> None:
     assert_idle(wire)
 
 
+@pytest.mark.rfc("R3261-13.2.2.2-1")
 def test_redirected_invite_goes_elsewhere() -> None:
     wire = Wire()
     invite = wire.invite()

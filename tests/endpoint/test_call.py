@@ -29,6 +29,7 @@ from .kit import (
 )
 
 
+@pytest.mark.rfc("R3261-13.2.1-16")
 @pytest.mark.parametrize("way", WAYS, ids=str)
 @pytest.mark.rfc("R3261-13.2.2.4-3", "R3261-13.2.2.4-4", "R3261-13.2.1-10", "R3261-13.2.1-1", "R3261-13.2.1-3")
 def test_call_is_answered_changed_and_ended(way) -> None:
@@ -104,6 +105,7 @@ def test_both_hang_up_at_once() -> None:
     assert len(trace.times("a>b 200 BYE")) == len(trace.times("b>a 200 BYE")) == 1
 
 
+@pytest.mark.rfc("R3261-13.2.1-16")
 @pytest.mark.rfc("R3261-13.2.1-13", "R3261-13.2.2.4-6")
 def test_offerless_call_is_acknowledged_with_the_answer() -> None:
     calls = []
@@ -139,6 +141,7 @@ def test_offerless_call_that_is_left_is_acknowledged_and_ended() -> None:
     assert len(trace.times("a>b ACK")) == len(trace.times("a>b BYE")) == 1
 
 
+@pytest.mark.rfc("R3261-14.1-1")
 def test_offerless_reinvite_keeps_our_session_until_acknowledged() -> None:
     async def scenario(net) -> None:
         async with (

@@ -33,6 +33,7 @@ def ack_of(invite: Request, response, branch: str | None = None) -> Request:
     return ack
 
 
+@pytest.mark.rfc("R3261-13.2.1-11")
 @pytest.mark.parametrize("way", WAYS, ids=str)
 @pytest.mark.rfc("R3261-13.3.1.1-1", "R3261-13.3.1.1-2")
 def test_ring_with_early_media_then_answer(way) -> None:
@@ -341,6 +342,7 @@ def test_merged_request_is_482_on_the_wire() -> None:
     sip.testing.run(scenario)
 
 
+@pytest.mark.rfc("R3261-12.1.1-4")
 @pytest.mark.parametrize(
     "headers",
     [[("Record-Route", "<sips:proxy@a:5060;lr>")], [("Contact", "<sips:peer@a:5061>")], []],

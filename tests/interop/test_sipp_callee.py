@@ -15,7 +15,7 @@ def test_call_is_answered_held_and_hung_up(run_sipstack, sipp_uas, options):
 
 
 def test_call_over_tcp(run_sipstack, sipp_uas):
-    callee = sipp_uas("-t", "t1")
+    callee = sipp_uas("-t", "t1", "-reconnect_close", "false")
     finished = run_sipstack("call", f"{callee.uri};transport=tcp", "--duration", "0.2")
     assert finished.code == 0, finished.output
     statistics = callee.finish()

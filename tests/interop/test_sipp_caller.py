@@ -15,6 +15,7 @@ CALLS = int(os.environ.get("SIPSTACK_INTEROP_CALLS", "1000"))
 RATE = int(os.environ.get("SIPSTACK_INTEROP_RATE", "100"))
 
 
+@pytest.mark.xdist_group("load")
 @pytest.mark.parametrize(
     ("listen", "transport"),
     [("udp://127.0.0.1:0", "u1"), ("tcp://127.0.0.1:0", "t1"), ("udp://[::1]:0", "u1")],
@@ -30,6 +31,7 @@ def test_load_no_call_fails_and_nothing_is_sent_twice(sipp_uac, sipstack_answer,
     assert statistics.strays == 0
 
 
+@pytest.mark.xdist_group("load")
 def test_lossy_network_every_call_succeeds(sipp_uac, sipstack_answer):
     """SIPp loses a tenth of what it sends and receives; both sides retransmit."""
     answering = sipstack_answer()

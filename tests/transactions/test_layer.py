@@ -165,6 +165,7 @@ class TestRequests:
         with pytest.raises(LocalProtocolError, match="send nothing more"):
             lab.respond(transaction, 404)
 
+    @pytest.mark.rfc("R4320-4.2-2")
     def test_a_response_after_the_end_is_refused(self, lab):
         transaction = lab.accept()
         lab.run(40)
