@@ -5,6 +5,7 @@ from ._client_invite import ClientInvite, ClientInviteState
 from ._dialog import Dialog, DialogId, DialogState, apply_route_set
 from ._invite_usage import EndCause, InviteUsage, UsageState
 from ._layer import DialogLayer
+from ._offer_answer import OfferAnswer, OfferAnswerState
 from ._outgoing import Outgoing
 from ._outputs import (
     AckReceived,
@@ -19,12 +20,17 @@ from ._outputs import (
     InviteReceived,
     OutOfDialogRequest,
     Output,
+    PrackReceived,
     RequestFailed,
     ResponseReceived,
     Route,
+    SessionRefreshed,
     UsageEnded,
 )
+from ._retry import retry_request
 from ._server_invite import ServerInvite, ServerInviteState
+from ._session_timer import SessionTimer, SessionTimerPolicy, SessionTimerState
+from ._snapshot import DialogSnapshot, SnapshotError
 
 __all__ = [
     "AckReceived",
@@ -35,6 +41,7 @@ __all__ = [
     "DialogId",
     "DialogLayer",
     "DialogRequest",
+    "DialogSnapshot",
     "DialogState",
     "EndCause",
     "FailureKind",
@@ -46,15 +53,24 @@ __all__ = [
     "InviteProgress",
     "InviteReceived",
     "InviteUsage",
+    "OfferAnswer",
+    "OfferAnswerState",
     "OutOfDialogRequest",
     "Outgoing",
     "Output",
+    "PrackReceived",
     "RequestFailed",
     "ResponseReceived",
     "Route",
     "ServerInvite",
     "ServerInviteState",
+    "SessionRefreshed",
+    "SessionTimer",
+    "SessionTimerPolicy",
+    "SessionTimerState",
+    "SnapshotError",
     "UsageEnded",
     "UsageState",
     "apply_route_set",
+    "retry_request",
 ]

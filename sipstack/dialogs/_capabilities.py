@@ -19,6 +19,8 @@ class Capabilities:
     "Methods that are not refused with 405; also the Allow header."
     supported: tuple[str, ...] = ()
     "Option tags that a Require may name; also the Supported header."
+    info_packages: tuple[str, ...] = ()
+    "Info Packages that an INFO may be of; also the Recv-Info header (:rfc:`6086#section-5.2.3`)."
     accept: tuple[str, ...] = ("application/sdp",)
     'Media types of bodies; "*/*" and "text/*" are ranges.'
     accept_encoding: tuple[str, ...] = ("identity",)
@@ -36,6 +38,7 @@ class Capabilities:
 
     allow_text: str = attrs.field(init=False, repr=False, eq=False)
     supported_text: str = attrs.field(init=False, repr=False, eq=False)
+    info_package_set: frozenset[str] = attrs.field(init=False, repr=False, eq=False)
     accept_text: str = attrs.field(init=False, repr=False, eq=False)
     method_set: frozenset[str] = attrs.field(init=False, repr=False, eq=False)
     option_set: frozenset[str] = attrs.field(init=False, repr=False, eq=False)
@@ -52,6 +55,10 @@ class Capabilities:
     @supported_text.default
     def _supported_text(self) -> str:
         return _joined(self.supported)
+
+    @info_package_set.default
+    def _info_package_set(self) -> frozenset[str]:
+        return frozenset(package.lower() for package in self.info_packages)
 
     @accept_text.default
     def _accept_text(self) -> str:

@@ -1,8 +1,11 @@
-"""The client half of the user agent core (:rfc:`3261#section-8.1`, 9.1, 12.2.1, 13.2, 14.1, 15.1.1)."""
+"""The client half of the user agent core.
+
+:rfc:`3261#section-8.1`, 9.1, 12.2.1, 13.2, 14.1, 15.1.1; :rfc:`3262#section-4`; :rfc:`6228`.
+"""
 
 from __future__ import annotations
 
-from sipstack.message import URI, LocalProtocolError, MalformedMessage, Request, Response
+from sipstack.message import URI, LocalProtocolError, MalformedMessage, RAck, Request, Response
 from sipstack.transactions import ClientTransaction, Flow, TransactionFailed
 from sipstack.transactions import ResponseReceived as ResponseArrived
 
@@ -28,11 +31,17 @@ from ._outputs import (
     Route,
 )
 from ._server_core import expiry_of
-from ._usage_core import DialogTimer, UsageCore
+from ._session_core import SessionCore
+from ._usage_core import DialogTimer, HeaderFields
 
 __all__ = ["MAKES_DIALOG", "ClientCore"]
 
 MAKES_DIALOG = frozenset(["INVITE", "SUBSCRIBE", "REFER"])
+
+_UNPRACKED = 16
+"The most reliable responses of one leg that wait for our user's PRACK."
+
+_EARLY_DIALOG_TERMINATED = 199  # RFC 6228
 
 
 # Looking a member up in its class costs as much as a small action; these are on the path of every call.
@@ -47,7 +56,7 @@ _END_EARLY_LEGS = ClientInviteAction.END_EARLY_LEGS
 _TELL_OVER = ClientInviteAction.TELL_OVER
 
 
-class ClientCore(UsageCore):
+class ClientCore(SessionCore):
     """Send requests and take their responses."""
 
     # What our user asks for.
@@ -73,14 +82,11 @@ class ClientCore(UsageCore):
             fields.add("Max-Forwards", "70")
         if request.method == "INVITE":
             self._add_invite_fields(request)
+            interval = self.session_timer.interval
+            if interval is not None and "Session-Expires" not in fields:
+                fields.add("Session-Expires", str(interval))
+        self._add_supported(request)
         self._add_user_agent(request)
-
-    def _add_invite_fields(self, request: Request) -> None:
-        if "Allow" not in request.headers:
-            request.headers.add("Allow", self.capabilities.allow_text)
-        if "Supported" not in request.headers:
-            # 13.2.1: an empty Supported says that no extension is understood.
-            request.headers.add("Supported", self.capabilities.supported_text)
 
     def _first_hop(self, request: Request, next_hop: URI | None) -> URI:
         found = apply_route_set(request, request.uri, request.route) if "Route" in request.headers else request.uri
@@ -108,11 +114,7 @@ class ClientCore(UsageCore):
                 outgoing.next_hop = self._first_hop(request, None)
         elif next_hop is not None:
             outgoing.next_hop = next_hop
-        outgoing.request = request
-        outgoing.transaction = None
-        outgoing.is_waiting = True
-        outgoing.is_finished = False
-        outgoing.is_cancelled = False
+        self._restart(outgoing, request)
 
     def _send_routed(self, outgoing: Outgoing, flow: Flow, now: float) -> None:
         request = outgoing.request
@@ -191,17 +193,24 @@ class ClientCore(UsageCore):
         usage = outgoing.usage
         method = request.method
         if code < 200:
-            self.outputs.append(ResponseReceived(outgoing, response))
+            if usage is None or method != "INVITE" or self._take_provisional(usage, request, response):
+                self.outputs.append(ResponseReceived(outgoing, response))
             return
         if usage is not None and method == "INVITE":
             if 200 <= code < 300:
-                self._take_reinvite_answer(usage, outgoing, response)
+                self._take_reinvite_answer(usage, outgoing, response, now)
                 return
             usage.reinvite = None
+            usage.session.withdraw(outgoing.carrier)
         del self.requests[transaction]
         outgoing.is_finished = True
-        if usage is not None and 200 <= code < 300:
-            self._refresh_target(usage, response, method)
+        if usage is not None:
+            if method in ("UPDATE", "PRACK"):
+                self._take_update_or_prack(usage, outgoing, response, now)
+            if code < 300:
+                self._refresh_target(usage, response, method)
+            elif self._is_retried(usage, outgoing, response, now):
+                return
         self.outputs.append(ResponseReceived(outgoing, response))
         if usage is None:
             return
@@ -212,7 +221,17 @@ class ClientCore(UsageCore):
         elif code == 408:
             self._step_usage(usage, UsageInput.UNREACHABLE, now, "timeout", response)
 
-    def _take_reinvite_answer(self, usage: InviteUsage, outgoing: Outgoing, response: Response) -> None:
+    def _take_update_or_prack(
+        self, usage: InviteUsage, outgoing: Outgoing, response: Response | None, now: float
+    ) -> None:
+        """Take how our UPDATE or PRACK ended: what becomes of its offer, and of the session timer."""
+        self._conclude_offer(usage, outgoing, response)
+        if outgoing.request.method == "UPDATE":
+            usage.update = None
+            if response is not None and response.is_success:
+                self._agree_as_uac(usage, response, now)
+
+    def _take_reinvite_answer(self, usage: InviteUsage, outgoing: Outgoing, response: Response, now: float) -> None:
         if outgoing.is_finished:
             self._acknowledge_again(usage, outgoing.request.cseq.sequence)
             return
@@ -220,21 +239,69 @@ class ClientCore(UsageCore):
         usage.reinvite = None
         self._refresh_target(usage, response, "INVITE")
         self._acknowledge_or_wait(usage, outgoing.request, response)
+        self._agree_as_uac(usage, response, now)
         self.outputs.append(ResponseReceived(outgoing, response))
-
-    def _refresh_target(self, usage: InviteUsage, response: Response, method: str) -> None:
-        try:
-            usage.dialog.refresh_target(response, method)
-        except MalformedMessage:
-            # The request was accepted all the same; the target we know is the best there is.
-            self.counters["contacts malformed"] += 1
 
     def _acknowledge_or_wait(self, usage: InviteUsage, request: Request, response: Response) -> None:
         """Send the ACK at once, unless the 2xx carries an offer: its answer, in the ACK, is the user's to give."""
-        if request.body or not response.body:
-            self._acknowledge(usage, request)
-        else:
+        if self._take_description(usage, request, response):
             usage.to_acknowledge = request
+            return
+        session = usage.session
+        carrier = ("INVITE", request.cseq.sequence)
+        if session.waits(carrier) and session.has_local_offer:
+            # The 2xx owes us the answer; one that was told ahead of time is as good.
+            if session.preview is None:
+                session.withdraw(carrier)
+            else:
+                session.receive_answer(session.preview)
+        self._acknowledge(usage, request)
+
+    # Reliable provisional responses.
+
+    def _take_provisional(self, usage: InviteUsage, request: Request, response: Response) -> bool:
+        """Take a provisional response to our INVITE within a dialog; False when it is a copy, or out of order.
+
+        One that was sent reliably is acknowledged here, unless that is for our user to do: always where it carries an
+        offer, and otherwise where the invitation says so.
+        """
+        headers = response.headers
+        if "RSeq" not in headers or "Require" not in headers or "100rel" not in response.require:
+            description = self._session_in(response)
+            session = usage.session
+            if description is not None and session.has_local_offer and session.carrier == ("INVITE", request.cseq.sequence):
+                session.preview = session.preview or description
+            return True
+        rseq, sequence = response.rseq, request.cseq.sequence
+        if rseq is None:
+            return False
+        last = usage.rseq
+        if last is not None and last[0] == sequence and rseq != last[1] + 1:
+            self.counters["reliable responses out of order"] += 1
+            return False
+        waiting = usage.to_prack
+        if waiting is not None and len(waiting) >= _UNPRACKED:
+            self.counters["reliable responses refused"] += 1
+            return False
+        usage.rseq = (sequence, rseq)
+        rack = RAck(rseq, sequence, "INVITE")
+        has_offer = self._take_description(usage, request, response)
+        if has_offer or waiting or usage.pracks_by_hand:
+            if waiting is None:
+                waiting = usage.to_prack = []
+            waiting.append(rack)
+        else:
+            self._send_prack(usage, rack)
+        return True
+
+    def _send_prack(
+        self, usage: InviteUsage, rack: RAck, body: bytes = b"", content_type: str | None = None, headers: HeaderFields = ()
+    ) -> Outgoing:
+        outgoing = self._create_in_dialog(
+            usage, "PRACK", body=body, content_type=content_type, headers=(("RAck", str(rack)), *headers)
+        )
+        self._route(outgoing)
+        return outgoing
 
     def _fail_request(self, outgoing: Outgoing, kind: FailureKind, detail: str, now: float) -> None:
         outgoing.is_finished = True
@@ -251,6 +318,9 @@ class ClientCore(UsageCore):
             return
         if method == "INVITE":
             usage.reinvite = None
+            usage.session.withdraw(outgoing.carrier)
+        elif method in ("UPDATE", "PRACK"):
+            self._take_update_or_prack(usage, outgoing, None, now)
         self.outputs.append(RequestFailed(outgoing, kind, detail))
         if method == "BYE":
             self._step_usage(usage, UsageInput.BYE_DONE, now, "local")
@@ -284,7 +354,7 @@ class ClientCore(UsageCore):
                 self._send_cancel(invite, now, detail)
             elif action is _TELL_PROGRESS:
                 if response is not None:
-                    self._tell_progress(invite, response)
+                    self._tell_progress(invite, response, now)
             elif action is _TAKE_ANSWER:
                 if response is not None:
                     self._take_answer(invite, response, now)
@@ -304,14 +374,30 @@ class ClientCore(UsageCore):
         if invite.outgoing.transaction is not None:
             self.transactions.cancel(invite.outgoing.transaction, now, reason=reason or None)
 
-    def _tell_progress(self, invite: ClientInvite, response: Response) -> None:
+    def _tell_progress(self, invite: ClientInvite, response: Response, now: float) -> None:
         leg = None
         tag = response.to_tag
-        if response.code > 100 and tag is not None:
+        code = response.code
+        is_reliable = False
+        if code > 100 and tag is not None:
             leg = invite.legs.get(tag)
-            if leg is None:
+            if leg is None and code != _EARLY_DIALOG_TERMINATED:
                 leg = self._grow_leg(invite, response)
-        self.outputs.append(InviteProgress(invite, leg, response))
+            if leg is not None:
+                before = leg.rseq
+                try:
+                    if not self._take_provisional(leg, invite.request, response):
+                        return
+                except MalformedMessage:
+                    # What cannot be acknowledged must not be taken either: its sender will give the call up.
+                    self.counters["responses malformed"] += 1
+                    return
+                is_reliable = leg.rseq != before
+        self.outputs.append(InviteProgress(invite, leg, response, is_reliable))
+        if code == _EARLY_DIALOG_TERMINATED and leg is not None and leg.state is UsageState.EARLY:
+            # The leg is over, the INVITE is not; an answer of the same tag would make a new one.
+            del invite.legs[leg.dialog.remote_tag]
+            self._step_usage(leg, UsageInput.REFUSE, now, "rejected", response)
 
     def _grow_leg(self, invite: ClientInvite, response: Response) -> InviteUsage | None:
         """Make the leg a response begins; None when there are too many, or the response is not fit to make one."""
@@ -330,6 +416,11 @@ class ClientCore(UsageCore):
             return None
         leg = InviteUsage(dialog, is_caller=True, flow=flow)
         leg.local_contact = request.headers.get("Contact")
+        leg.pracks_by_hand = invite.pracks_by_hand
+        outgoing = invite.outgoing
+        if outgoing.offer is not None:
+            leg.session.send_offer(outgoing.offer, outgoing.carrier)
+            leg.negotiated = request.cseq.sequence
         self.dialogs[dialog.id] = leg
         invite.legs[dialog.remote_tag] = leg
         return leg
@@ -364,6 +455,7 @@ class ClientCore(UsageCore):
         leg = self._answered_leg(invite, response, now)
         if leg is not None:
             self._acknowledge_or_wait(leg, invite.request, response)
+            self._agree_as_uac(leg, response, now)
             self.outputs.append(InviteAnswered(invite, leg, response))
         elif not invite.legs:
             self._tell_failed(invite, response, "malformed", "the 2xx is not fit to make a dialog")

@@ -173,6 +173,8 @@ class ClientInvite:
     is_cancelled: bool = False
     is_told: bool = False
     "Whether the user was told how this attempt ended."
+    pracks_by_hand: bool = False
+    "Whether the user acknowledges reliable provisional responses, not the layer."
 
     @property
     def request(self) -> Request:

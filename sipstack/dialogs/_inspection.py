@@ -92,6 +92,10 @@ def inspect(request: Request, capabilities: Capabilities) -> Refusal | None:
         unknown = [tag for tag in _words(headers.getlist("Require")) if tag.lower() not in capabilities.option_set]
         if unknown:
             return (420, (("Unsupported", ", ".join(unknown)),))
+    if request.method == "INFO" and "Info-Package" in headers:
+        package = (headers["Info-Package"] or "").partition(";")[0].strip().lower()
+        if package not in capabilities.info_package_set:
+            return (469, (("Recv-Info", ", ".join(capabilities.info_packages)),))  # RFC 6086, section 4.2.2
     if request.body:
         return _inspect_body(request, capabilities)
     return None

@@ -7,16 +7,19 @@ from typing import TYPE_CHECKING, Literal
 
 import attrs
 
-from sipstack.message import Request
+from sipstack.message import RAck, Request
 
 from ._dialog import Dialog
+from ._offer_answer import OfferAnswer
 
 if TYPE_CHECKING:
     from sipstack.transactions import Flow, ServerTransaction
 
     from ._client_invite import ClientInvite
     from ._outgoing import Outgoing
+    from ._reliable import ReliableResponse
     from ._server_invite import ServerInvite
+    from ._session_timer import SessionTimer
 
 __all__ = [
     "ABSORBED",
@@ -30,8 +33,9 @@ __all__ = [
     "UsageState",
 ]
 
-EndCause = Literal["local", "remote", "timeout", "transport", "unacknowledged", "rejected"]
-"Why a usage ended: our BYE, the peer's, no response, no way there, no ACK, or a final response that ends it."
+EndCause = Literal["local", "remote", "timeout", "transport", "unacknowledged", "rejected", "expired"]
+"""Why a usage ended: our BYE, the peer's, no response, no way there, no ACK or PRACK, a response that ends it, or its
+session timer."""
 
 
 class UsageState(enum.Enum):
@@ -150,6 +154,17 @@ class InviteUsage:
     :ivar unacknowledged: INVITEs we answered with 2xx, by CSeq number, until the ACK comes.
     :ivar acknowledgements: our ACKs by the CSeq number they share with their INVITE, while its transaction lives.
     :ivar to_acknowledge: our INVITE whose 2xx carries an offer, until the user acknowledges it with the answer.
+    :ivar session: what was offered and agreed.
+    :ivar negotiated: CSeq number of our INVITE in whose transaction an offer has gone either way.
+    :ivar rseq: CSeq number of our INVITE, and RSeq of its last reliable provisional response in order.
+    :ivar pracks_by_hand: whether the user acknowledges every reliable provisional response, not the layer.
+    :ivar to_prack: what reliable provisional responses the user has still to acknowledge, in order.
+    :ivar reliables: our own reliable provisional responses by CSeq number and RSeq, while PRACKs may come.
+    :ivar update: our UPDATE that has no final response yet.
+    :ivar server_update: the peer's UPDATE that our user has not answered yet.
+    :ivar deferred: our request that waits to be sent again after glare.
+    :ivar timer: the session timer, once there was talk of one.
+    :ivar owner: whatever the driver wants to find again.
     """
 
     dialog: Dialog
@@ -167,3 +182,14 @@ class InviteUsage:
     bye_headers: tuple[tuple[str, str], ...] = ()
     is_told: bool = False
     "Whether the user was told that it ended."
+    session: OfferAnswer = attrs.field(factory=OfferAnswer)
+    negotiated: int | None = None
+    rseq: tuple[int, int] | None = None
+    to_prack: list[RAck] | None = None
+    pracks_by_hand: bool = False
+    reliables: dict[tuple[int, int], ReliableResponse] | None = None
+    update: Outgoing | None = None
+    server_update: ServerTransaction | None = None
+    deferred: Outgoing | None = None
+    timer: SessionTimer | None = None
+    owner: object = None

@@ -43,11 +43,24 @@ from ._client_invite import ClientInvite, ClientInviteInput, ClientInviteState
 from ._invite_usage import InviteUsage, UsageInput, UsageState
 from ._outgoing import Outgoing
 from ._outputs import Route
+from ._reliable import ReliableResponse
 from ._server_core import ServerCore
 from ._server_invite import ServerInvite, ServerInviteState
+from ._session_core import own_session
+from ._snapshot import DialogSnapshot
+from ._session_timer import SessionTimer, SessionTimerPolicy
 from ._usage_core import DialogTimer, HeaderFields, require_state
 
 __all__ = ["DialogLayer"]
+
+_WITH_OPERATION = {
+    "INVITE": "reinvite",
+    "ACK": "acknowledge",
+    "BYE": "bye",
+    "CANCEL": "cancel",
+    "PRACK": "prack",
+    "UPDATE": "update",
+}
 
 
 class DialogLayer(ServerCore, ClientCore):
@@ -71,6 +84,7 @@ class DialogLayer(ServerCore, ClientCore):
         capabilities: Capabilities | None = None,
         timers: TimerValues | None = None,
         limits: Limits = DEFAULT_LIMITS,
+        session_timer: SessionTimerPolicy | None = None,
     ) -> None:
         super().__init__(
             transactions,
@@ -78,7 +92,9 @@ class DialogLayer(ServerCore, ClientCore):
             capabilities=Capabilities() if capabilities is None else capabilities,
             timers=TimerValues() if timers is None else timers,
             limits=limits,
+            session_timer=SessionTimerPolicy() if session_timer is None else session_timer,
         )
+        self.superseded = {}
         self._handlers: dict[type, Callable[[Any, float], None]] = {
             RequestReceived: self._on_request,
             AckArrived: self._on_ack,
@@ -127,6 +143,13 @@ class DialogLayer(ServerCore, ClientCore):
                 self._on_server_timer(owner, timer, now)
             elif isinstance(owner, ClientInvite):
                 self._step_client_invite(owner, ClientInviteInput.EXPIRED, now)
+            elif isinstance(timer, DialogTimer):
+                if isinstance(owner, ReliableResponse):
+                    self._on_reliable_timer(owner, timer, now)
+                elif isinstance(owner, SessionTimer):
+                    self._on_session_timer(owner, timer, now)
+                elif isinstance(owner, Outgoing):
+                    self._resume(owner, now)
             self._drain(now)
 
     def next_deadline(self) -> float | None:
@@ -136,7 +159,7 @@ class DialogLayer(ServerCore, ClientCore):
     def close(self) -> None:
         """Forget every leg, request, transaction and timer; what peers still send is answered by nobody."""
         self.transactions.close()
-        for table in (self.dialogs, self.invites, self.requests, self.unanswered):
+        for table in (self.dialogs, self.invites, self.requests, self.unanswered, self.superseded):
             table.clear()
         self._queue = self.transactions.queue = TimerQueue()
         self.outputs.clear()
@@ -226,19 +249,22 @@ class DialogLayer(ServerCore, ClientCore):
         self.outputs.append(Route(outgoing))
         return outgoing
 
-    def invite(self, request: Request, *, next_hop: URI | None = None) -> ClientInvite:
+    def invite(
+        self, request: Request, *, next_hop: URI | None = None, pracks_by_hand: bool = False
+    ) -> ClientInvite:
         """Send an INVITE outside of a dialog; what 8.1.1 and 13.2.1 ask for and is missing is added to it.
 
         A Contact may be given, or added by the driver before it calls ``routed()``, or is made from the flow.
 
         :param next_hop: where it goes instead of its first Route or Request-URI.
+        :param pracks_by_hand: whether `prack` is called for every reliable provisional response.
         :raises LocalProtocolError: it is no INVITE, has no From, or has a To tag.
         """
         if request.method != "INVITE":
             raise LocalProtocolError(f"a {request.method} is not sent by invite(): use request()")
         self._complete(request)
-        outgoing = Outgoing(request, self._first_hop(request, next_hop))
-        invite = ClientInvite(outgoing)
+        outgoing = Outgoing(request, self._first_hop(request, next_hop), offer=own_session(request))
+        invite = ClientInvite(outgoing, pracks_by_hand=pracks_by_hand)
         outgoing.invite = invite
         outgoing.wants_contact = True
         self.outputs.append(Route(outgoing))
@@ -256,6 +282,7 @@ class DialogLayer(ServerCore, ClientCore):
             if (what.state, ClientInviteInput.RESEND) not in CLIENT_TRANSITIONS:
                 raise LocalProtocolError(f"the INVITE cannot be sent again: it is {what.state.value}")
             self._resend_request(what.outgoing, request, next_hop)
+            what.outgoing.offer = own_session(request)
             what.legs = {}
             what.is_cancelled = what.is_told = False
             self._step_client_invite(what, ClientInviteInput.RESEND, self._now)
@@ -266,9 +293,14 @@ class DialogLayer(ServerCore, ClientCore):
         elif usage is not None and request.method != "BYE":
             require_state(usage, f"a {request.method}")
         self._resend_request(what, request, next_hop)
-        if usage is not None and request.method == "INVITE":
-            usage.reinvite = what
-        self.outputs.append(Route(what))
+        if usage is not None:
+            if request.method in ("INVITE", "UPDATE", "PRACK"):
+                self._begin_offer(usage, what)
+            if request.method == "INVITE":
+                usage.reinvite = what
+            elif request.method == "UPDATE":
+                usage.update = what
+        self._route(what)
 
     def cancel(self, what: ClientInvite | Outgoing, now: float, *, reason: str | None = None) -> None:
         """Cancel an INVITE (:rfc:`3261#section-9.1`); nothing happens once it has a final response.
@@ -308,13 +340,19 @@ class DialogLayer(ServerCore, ClientCore):
         content_type: str | None = None,
         headers: HeaderFields = (),
         contact: Address | None = None,
+        reliable: bool | None = None,
     ) -> Response:
         """Answer an INVITE; a 2xx is sent until its ACK comes (:rfc:`3261#section-13.3.1`).
 
+        A 2xx waits until what must be acknowledged before it has been (:rfc:`3262#section-5`).
+
         :param contact: by default made from the flow the INVITE came by.
-        :raises LocalProtocolError: it has a final response already, or the Contact must be SIPS and is not.
+        :param reliable: whether a provisional response is sent until its PRACK comes; by default when the caller
+            requires it.
+        :raises LocalProtocolError: it has a final response already, the Contact must be SIPS and is not, the caller
+            does not allow what ``reliable`` says, or the body is an offer or answer at the wrong time.
         """
-        response = self._respond(server_invite, code, now, phrase, body, content_type, headers, contact)
+        response = self._respond(server_invite, code, now, phrase, body, content_type, headers, contact, reliable)
         self._drain(now)
         return response
 
@@ -354,9 +392,54 @@ class DialogLayer(ServerCore, ClientCore):
         request = usage.to_acknowledge
         if request is None:
             raise LocalProtocolError("no 2xx waits for its ACK; the layer acknowledges those without an offer itself")
-        self._acknowledge(usage, request, body, content_type)
+        outgoing = self._acknowledge(usage, request, body, content_type)
         usage.to_acknowledge = None
+        answer = own_session(outgoing.request)
+        if answer is None:
+            usage.session.withdraw(("INVITE", request.cseq.sequence))
+        else:
+            usage.session.send_answer(answer)
         self._drain(now)
+
+    def prack(
+        self,
+        usage: InviteUsage,
+        now: float,
+        *,
+        body: bytes = b"",
+        content_type: str | None = None,
+        headers: HeaderFields = (),
+    ) -> Outgoing:
+        """Acknowledge the oldest reliable provisional response that is the user's to acknowledge.
+
+        The body is the answer to the offer in it, or a further offer (:rfc:`3262#section-5`).
+
+        :raises LocalProtocolError: none waits, or its offer is not answered.
+        """
+        require_state(usage, "a PRACK")
+        if not usage.to_prack:
+            raise LocalProtocolError("no reliable response waits for its PRACK; the layer acknowledges others itself")
+        rack = usage.to_prack[0]
+        session = usage.session
+        outgoing = self._create_in_dialog(
+            usage, "PRACK", body=body, content_type=content_type, headers=(("RAck", str(rack)), *headers)
+        )
+        try:
+            description = own_session(outgoing.request)
+            if session.has_remote_offer and session.carrier == ("INVITE", rack.sequence):
+                if description is None:
+                    raise LocalProtocolError("the response made an offer: the PRACK must answer it")
+                session.send_answer(description)
+            else:
+                outgoing.offer = description
+                self._begin_offer(usage, outgoing)
+        except LocalProtocolError:
+            self._take_back(usage)
+            raise
+        del usage.to_prack[0]
+        self._route(outgoing)
+        self._drain(now)
+        return outgoing
 
     def bye(self, usage: InviteUsage, now: float, *, headers: HeaderFields = ()) -> None:
         """End a leg (:rfc:`3261#section-15`); ``UsageEnded`` comes with the response, or when none comes.
@@ -389,11 +472,41 @@ class DialogLayer(ServerCore, ClientCore):
         :raises LocalProtocolError: another INVITE is under way in the dialog, or it is not confirmed.
         """
         self._require_no_invite(usage)
-        outgoing = self._send_in_dialog(usage, "INVITE", body=body, content_type=content_type, headers=headers)
-        self._add_invite_fields(outgoing.request)
-        usage.reinvite = outgoing
+        outgoing = self._send_reinvite(usage, body, content_type, headers)
         self._drain(now)
         return outgoing
+
+    def update(
+        self,
+        usage: InviteUsage,
+        now: float,
+        *,
+        body: bytes = b"",
+        content_type: str | None = None,
+        headers: HeaderFields = (),
+    ) -> Outgoing:
+        """Send an UPDATE, in an early dialog too (:rfc:`3311#section-5.1`).
+
+        :raises LocalProtocolError: the leg is ending, another UPDATE is under way in it, or it makes an offer while
+            another one waits for its answer.
+        """
+        require_state(usage, "an UPDATE")
+        if usage.update is not None or usage.deferred is not None:
+            raise LocalProtocolError("an UPDATE cannot be sent: one is still under way; wait for how it ends")
+        invite = usage.server_invite
+        if body and invite is not None and invite.is_held_back:
+            raise LocalProtocolError("an UPDATE cannot be sent: a PRACK for our reliable response has yet to come")
+        outgoing = self._send_update(usage, body, content_type, headers)
+        self._drain(now)
+        return outgoing
+
+    def abandon(self, outgoing: Outgoing, now: float) -> None:
+        """Care no more for a request within a dialog: an INVITE is cancelled, what was put off is not sent again."""
+        usage = outgoing.usage
+        if usage is not None and usage.deferred is outgoing:
+            self._drop_deferred(usage)
+        elif outgoing.request.method == "INVITE":
+            self.cancel(outgoing, now)
 
     def dialog_request(
         self,
@@ -409,17 +522,60 @@ class DialogLayer(ServerCore, ClientCore):
 
         :raises LocalProtocolError: the leg is ending, or the method has an operation of its own.
         """
-        if method in ("INVITE", "ACK", "BYE", "CANCEL"):
-            raise LocalProtocolError(f"use reinvite(), acknowledge(), bye() or cancel() to send an {method}")
+        if method in _WITH_OPERATION:
+            raise LocalProtocolError(f"use {_WITH_OPERATION[method]}() to send the {method}")
         require_state(usage, f"a {method}")
         outgoing = self._send_in_dialog(usage, method, body=body, content_type=content_type, headers=headers)
         self._drain(now)
         return outgoing
 
+    # A call that goes on in another process.
+
+    def snapshot(self, usage: InviteUsage, now: float) -> DialogSnapshot:
+        """Return a confirmed leg as a value.
+
+        :raises LocalProtocolError: it is not confirmed, or something is under way in it.
+        """
+        if usage.state is not UsageState.CONFIRMED:
+            raise LocalProtocolError(f"no snapshot can be taken: the call is {usage.state.value}")
+        if self._is_busy(usage) or usage.deferred is not None or usage.unanswered or usage.to_prack:
+            raise LocalProtocolError("no snapshot can be taken: a request is under way in the call; wait for how it ends")
+        timer = usage.timer
+        delays = {
+            name: None if timer is None or (at := self._queue.deadline(timer, name)) is None else at - now
+            for name in (DialogTimer.SESSION_REFRESH, DialogTimer.SESSION_EXPIRY)
+        }
+        return DialogSnapshot.of(
+            usage,
+            refresh_in=delays[DialogTimer.SESSION_REFRESH],
+            expires_in=delays[DialogTimer.SESSION_EXPIRY],
+        )
+
+    def restore(self, snapshot: DialogSnapshot, now: float, *, elapsed: float = 0.0) -> InviteUsage:
+        """Go on with a leg of which another process took the snapshot.
+
+        :param elapsed: seconds since it was taken.
+        :raises SnapshotError: the value cannot be restored.
+        :raises LocalProtocolError: the leg lives here already, or there are too many.
+        """
+        usage = snapshot.usage()
+        dialog_id = usage.dialog.id
+        if dialog_id in self.dialogs:
+            raise LocalProtocolError(f"the dialog of call {usage.dialog.call_id} lives here already")
+        if len(self.dialogs) >= self.limits.dialogs:
+            raise LocalProtocolError(f"{self.limits.dialogs} dialogs live, which is the limit")
+        self.dialogs[dialog_id] = usage
+        if usage.timer is not None:
+            for name, timer in (("refresh", DialogTimer.SESSION_REFRESH), ("expires", DialogTimer.SESSION_EXPIRY)):
+                delay = snapshot.timer_delay(name)
+                if delay is not None:
+                    self._queue.start(usage.timer, timer, now + max(0.0, delay - elapsed))
+        return usage
+
     def _require_no_invite(self, usage: InviteUsage) -> None:
         if usage.state is not UsageState.CONFIRMED:
             raise LocalProtocolError(f"a re-INVITE cannot be sent: the call is {usage.state.value}")
-        if usage.reinvite is not None or usage.to_acknowledge is not None:
+        if usage.reinvite is not None or usage.to_acknowledge is not None or usage.deferred is not None:
             raise LocalProtocolError("a re-INVITE cannot be sent: ours is still under way; wait for how it ends")
         if usage.server_invite is not None or usage.unacknowledged:
             raise LocalProtocolError("a re-INVITE cannot be sent: the peer's is still under way; answer it first")

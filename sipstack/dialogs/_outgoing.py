@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from ._client_invite import ClientInvite
     from ._invite_usage import InviteUsage
+    from ._offer_answer import Carrier
 
 __all__ = ["Outgoing"]
 
@@ -31,6 +32,8 @@ class Outgoing:
 
     request: Request
     next_hop: URI
+    offer: bytes | None = None
+    "The offer it carries, if any; an answer does not count."
     usage: InviteUsage | None = None
     invite: ClientInvite | None = None
     flow_hint: Flow | None = None
@@ -43,3 +46,14 @@ class Outgoing:
     "Whether there was a final response or a failure; only then may it be sent again."
     is_cancelled: bool = False
     "Whether it was given up before it had a route."
+    is_deferred: bool = False
+    "Whether it waits to be sent again after glare (:rfc:`3261#section-14.1`)."
+    is_refresh: bool = False
+    "Whether the stack sends it by itself, to refresh the session (:rfc:`4028`)."
+    retries: int = 0
+    "How often it was sent again after glare, or with a longer session interval."
+
+    @property
+    def carrier(self) -> Carrier:
+        """What an offer in its transaction is known by."""
+        return (self.request.method, self.request.cseq.sequence)

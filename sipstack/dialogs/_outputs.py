@@ -27,9 +27,11 @@ __all__ = [
     "InviteReceived",
     "OutOfDialogRequest",
     "Output",
+    "PrackReceived",
     "RequestFailed",
     "ResponseReceived",
     "Route",
+    "SessionRefreshed",
     "UsageEnded",
 ]
 
@@ -89,11 +91,32 @@ class AckReceived:
 
 @attrs.frozen
 class InviteProgress:
-    """Tell of a provisional response; the usage is its early leg, None when it makes none (100, or no To tag)."""
+    """Tell of a provisional response; the usage is its early leg, None when it makes none (100, or no To tag).
+
+    :ivar is_reliable: whether it was sent reliably; its PRACK is on its way, or is the user's to send.
+    """
 
     invite: ClientInvite
     usage: InviteUsage | None
     response: Response
+    is_reliable: bool = False
+
+
+@attrs.frozen
+class PrackReceived:
+    """Tell of the PRACK that acknowledges a provisional response of ours; a ``DialogRequest`` follows if it offers."""
+
+    invite: ServerInvite
+    rseq: int
+    request: Request
+
+
+@attrs.frozen
+class SessionRefreshed:
+    """Tell that a request without an offer, answered by the layer itself, refreshed the session or its target."""
+
+    usage: InviteUsage
+    request: Request
 
 
 @attrs.frozen
@@ -157,6 +180,8 @@ Output: TypeAlias = (
     | DialogRequest
     | AckReceived
     | InviteProgress
+    | PrackReceived
+    | SessionRefreshed
     | InviteAnswered
     | InviteFailed
     | InviteOver

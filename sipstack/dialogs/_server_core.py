@@ -1,15 +1,36 @@
-"""The server half of the user agent core (:rfc:`3261#section-8.2`, 9.2, 12.2.2, 13.3, 14.2, 15.1.2)."""
+"""The server half of the user agent core.
+
+:rfc:`3261#section-8.2`, 9.2, 12.2.2, 13.3, 14.2, 15.1.2; :rfc:`3311#section-5.2`.
+"""
 
 from __future__ import annotations
 
-from sipstack.message import Address, LocalProtocolError, MalformedMessage, Request, Response
+from sipstack.message import (
+    SDP,
+    Address,
+    LocalProtocolError,
+    MalformedMessage,
+    Request,
+    Response,
+    session_body,
+)
 from sipstack.transactions import AckReceived as AckArrived
 from sipstack.transactions import CancelReceived, RequestReceived, ServerTransaction
 
 from ._dialog import TARGET_REFRESH_METHODS, Dialog, contact_uri
 from ._inspection import inspect
 from ._invite_usage import InviteUsage, UsageInput, UsageState
-from ._outputs import AckReceived, DialogRequest, InviteCancelled, InviteReceived, OutOfDialogRequest
+from ._outputs import (
+    AckReceived,
+    DialogRequest,
+    InviteCancelled,
+    InviteReceived,
+    OutOfDialogRequest,
+    SessionRefreshed,
+    UsageEnded,
+)
+from ._reliable import ReliableState
+from ._reliable_core import ReliableCore
 from ._server_invite import (
     TRANSITIONS,
     ServerInvite,
@@ -17,12 +38,16 @@ from ._server_invite import (
     ServerInviteInput,
     ServerInviteState,
 )
-from ._usage_core import DialogTimer, HeaderFields, UsageCore, _set_body
+from ._session_core import own_session
+from ._usage_core import DialogTimer, HeaderFields, _set_body
 
 __all__ = ["ServerCore"]
 
 REFRESH_SECONDS = 60.0
 "How often a provisional is sent again, so that no proxy cancels the call (:rfc:`3261#section-13.3.1.1`)."
+
+RELIABLE_REFRESH_SECONDS = 150.0
+"The same for one that is sent reliably (:rfc:`3262#section-3`)."
 
 RETRY_AFTER_LIMIT = 10
 "The most seconds a peer is told to wait (:rfc:`3261#section-14.2`)."
@@ -35,6 +60,8 @@ _GOING = frozenset([UsageState.LEAVING, UsageState.ENDING])
 _SEND = ServerInviteAction.SEND
 _RESEND = ServerInviteAction.RESEND
 _SEND_487 = ServerInviteAction.SEND_487
+_ACCEPT = ServerInviteAction.ACCEPT
+_REFUSE = ServerInviteAction.REFUSE
 _START_REFRESH = ServerInviteAction.START_REFRESH
 _START_RETRANSMIT = ServerInviteAction.START_RETRANSMIT
 _RESTART_RETRANSMIT = ServerInviteAction.RESTART_RETRANSMIT
@@ -45,7 +72,7 @@ _TELL_CANCELLED = ServerInviteAction.TELL_CANCELLED
 _TELL_UNACKNOWLEDGED = ServerInviteAction.TELL_UNACKNOWLEDGED
 
 
-class ServerCore(UsageCore):
+class ServerCore(ReliableCore):
     """Receive requests and answer them."""
 
     # What the transactions deliver.
@@ -57,8 +84,12 @@ class ServerCore(UsageCore):
             if to_tag is None:
                 self._receive_outside(transaction, request, now)
                 return
-            usage = self.dialogs.get((request.call_id, to_tag, request.from_tag or ""))
-            if usage is None or (usage.state in _GOING and request.method != "BYE"):
+            method = request.method
+            dialog_id = (request.call_id, to_tag, request.from_tag or "")
+            usage = self.dialogs.get(dialog_id)
+            if usage is None and method == "PRACK":
+                usage = self.superseded.get(dialog_id)
+            if usage is None or (usage.state in _GOING and method not in ("BYE", "PRACK")):
                 self.counters["requests without a dialog"] += 1
                 self._answer(transaction, 481, now)
                 return
@@ -104,11 +135,18 @@ class ServerCore(UsageCore):
             self.counters["dialogs refused"] += 1
             self._answer(transaction, 503, now, (("Retry-After", self._retry_after()),))
             return
+        if self._refuses_interval(request):
+            self._answer_too_small(transaction, now)
+            return
+        offer = session_body(request) if request.body else None
         flow = transaction.flow
         dialog = Dialog.from_request(request, self._tokens.tag(), is_secure_transport=flow.is_secure)
         usage = InviteUsage(dialog, is_caller=False, flow=flow)
         invite = ServerInvite(transaction, usage)
         usage.server_invite = invite
+        if offer is not None:
+            usage.session.receive_offer(offer, invite.carrier)
+            invite.is_negotiated = True
         self.dialogs[dialog.id] = usage
         self.invites[transaction] = invite
         self._start_expires(invite, request, now)
@@ -132,27 +170,69 @@ class ServerCore(UsageCore):
             self._step_usage(usage, UsageInput.BYE, now, "remote", request)
         elif method == "INVITE":
             self._receive_reinvite(usage, transaction, request, now)
+        elif method == "UPDATE":
+            self._receive_update(usage, transaction, request, now)
+        elif method == "PRACK":
+            self._receive_prack(usage, transaction, request, now)
         else:
-            self.unanswered[transaction] = usage
-            usage.unanswered[transaction] = None
-            self.outputs.append(DialogRequest(usage, transaction, request))
+            self._await_answer(usage, transaction, request)
 
     def _receive_reinvite(
         self, usage: InviteUsage, transaction: ServerTransaction, request: Request, now: float
     ) -> None:
-        # 14.2: an INVITE of ours is under way, or one of theirs is not answered yet.
-        if usage.reinvite is not None or (usage.state is UsageState.EARLY and usage.is_caller):
-            self.counters["re-INVITEs refused 491"] += 1
-            self._answer(transaction, 491, now)
-        elif usage.server_invite is not None:
-            self.counters["re-INVITEs refused 500"] += 1
-            self._answer(transaction, 500, now, (("Retry-After", self._retry_after()),))
+        session = usage.session
+        # 14.2: an INVITE of ours is under way, or an offer of ours; one of theirs is not answered yet.
+        if (
+            usage.reinvite is not None
+            or usage.to_acknowledge is not None
+            or (usage.state is UsageState.EARLY and usage.is_caller)
+            or session.has_local_offer
+        ):
+            self._refuse_glare(transaction, now)
+        elif usage.server_invite is not None or session.has_remote_offer:
+            self._refuse_overlap(transaction, now)
+        elif self._refuses_interval(request):
+            self._answer_too_small(transaction, now)
         else:
+            offer = session_body(request) if request.body else None
             invite = ServerInvite(transaction, usage, is_reinvite=True)
             usage.server_invite = invite
+            if offer is not None:
+                session.receive_offer(offer, invite.carrier)
+                invite.is_negotiated = True
             self.invites[transaction] = invite
             self._start_expires(invite, request, now)
             self.outputs.append(DialogRequest(usage, transaction, request))
+
+    def _receive_update(self, usage: InviteUsage, transaction: ServerTransaction, request: Request, now: float) -> None:
+        """Take an UPDATE; one without an offer is answered here, since it asks our user nothing."""
+        session = usage.session
+        offer = session_body(request) if request.body else None
+        if usage.server_update is not None or (offer is not None and session.has_remote_offer):
+            self._refuse_overlap(transaction, now)
+        elif offer is not None and (session.has_local_offer or usage.update is not None):
+            self._refuse_glare(transaction, now)
+        elif self._refuses_interval(request):
+            self._answer_too_small(transaction, now)
+        elif offer is None:
+            self._respond_request(transaction, 200, now, None, b"", None, (), None)
+            self.outputs.append(SessionRefreshed(usage, request))
+        else:
+            session.receive_offer(offer, ("UPDATE", request.cseq.sequence))
+            usage.server_update = transaction
+            self._await_answer(usage, transaction, request)
+
+    def _refuse_glare(self, transaction: ServerTransaction, now: float) -> None:
+        self.counters["requests refused 491"] += 1
+        self._answer(transaction, 491, now)
+
+    def _refuse_overlap(self, transaction: ServerTransaction, now: float) -> None:
+        self.counters["requests refused 500"] += 1
+        self._answer(transaction, 500, now, (("Retry-After", self._retry_after()),))
+
+    def _answer_too_small(self, transaction: ServerTransaction, now: float) -> None:
+        self.counters["session intervals refused 422"] += 1
+        self._answer(transaction, 422, now, (("Min-SE", str(self.session_timer.least)),))
 
     def _retry_after(self) -> str:
         return str(self._tokens.number(32) % (RETRY_AFTER_LIMIT + 1))
@@ -204,13 +284,15 @@ class ServerCore(UsageCore):
             _set_body(response, body, content_type)
         if 200 <= code < 300:
             method = request.method
-            if method in ("INVITE", "OPTIONS"):
+            if method in ("INVITE", "OPTIONS", "UPDATE"):
                 self._add_capabilities(response, method, has_more=has_more)
         return response
 
     def _add_capabilities(self, response: Response, method: str, *, has_more: bool) -> None:
         capabilities, fields = self.capabilities, response.headers
         wanted = [("Allow", capabilities.allow_text), ("Supported", capabilities.supported_text)]
+        if method == "INVITE" and capabilities.info_packages:
+            wanted.append(("Recv-Info", ", ".join(capabilities.info_packages)))
         if method == "OPTIONS":
             # 11.2: what would have been taken, were it an INVITE. An empty Supported says that nothing is.
             wanted += [
@@ -233,44 +315,111 @@ class ServerCore(UsageCore):
         content_type: str | None,
         headers: HeaderFields,
         contact: Address | None,
+        reliable: bool | None = None,
     ) -> Response:
-        event = (
-            ServerInviteInput.PROVISIONAL
-            if code < 200
-            else ServerInviteInput.SUCCESS
-            if code < 300
-            else ServerInviteInput.FAILURE
-        )
+        if code < 200:
+            event = ServerInviteInput.PROVISIONAL
+        elif code < 300:
+            event = ServerInviteInput.HOLD if invite.is_held_back else ServerInviteInput.SUCCESS
+        else:
+            event = ServerInviteInput.FAILURE
         if (invite.state, event) not in TRANSITIONS:
             raise LocalProtocolError(f"a {code} cannot be sent: the INVITE is {invite.state.value} already")
         usage = invite.usage
         request = invite.transaction.request
         response = self._build_response(request, code, usage.dialog.local_tag, phrase, body, content_type, headers)
         if code == 100:
+            if reliable:
+                raise LocalProtocolError("a 100 is not sent reliably: it goes no further than the next hop")
             self.transactions.respond(invite.transaction, response, now)
             return response
         if code < 300:
+            is_reliable = code < 200 and self._is_sent_reliably(invite, reliable)
             self._add_dialog_fields(response, request, invite, contact)
+            if is_reliable:
+                self._require_room(invite)
+            has_session = self._put_session(invite, response, body, content_type, is_reliable=is_reliable)
+            if is_reliable:
+                self._respond_reliably(invite, response, now, has_session=has_session)
+                return response
         elif contact is not None:
             response.headers.add("Contact", str(contact))
+        if 200 <= code < 300:
+            self._agree_as_uas(usage, request, response, now)
         invite.response = response
         self._step_server_invite(invite, event, now)
-        if code < 200:
-            return response
-        usage.server_invite = None
-        if code < 300:
-            usage.unacknowledged[request.cseq.sequence] = invite
-            if invite.is_reinvite:
-                usage.dialog.refresh_target(request, "INVITE")
-            else:
-                self._step_usage(usage, UsageInput.ACCEPT, now)
-        elif not invite.is_reinvite:
-            self._end_unanswered(usage, now)
         return response
+
+    def _is_sent_reliably(self, invite: ServerInvite, reliable: bool | None) -> bool:
+        """Decide whether a provisional response is sent reliably (:rfc:`3262#section-3`).
+
+        :raises LocalProtocolError: it may not be what our user wants it to be.
+        """
+        if reliable is None:
+            return invite.requires_reliable
+        if reliable and not invite.takes_reliable:
+            raise LocalProtocolError("the caller does not support 100rel: send this response unreliably")
+        if not reliable and invite.requires_reliable:
+            raise LocalProtocolError("the caller requires 100rel: send this response reliably")
+        return reliable
+
+    def _respond_reliably(self, invite: ServerInvite, response: Response, now: float, *, has_session: bool) -> None:
+        self._begin_reliable(invite, response, has_session=has_session)
+        if "Allow" not in response.headers and has_session:
+            response.headers.add("Allow", self.capabilities.allow_text)  # RFC 3311, section 4
+        invite.response = response
+        self._send_waiting(invite, now)
+        self._queue.start(invite, DialogTimer.REFRESH, now + RELIABLE_REFRESH_SECONDS)
+
+    def _put_session(
+        self, invite: ServerInvite, response: Response, body: bytes, content_type: str | None, *, is_reliable: bool
+    ) -> bool:
+        """Note the description in a provisional or 2xx response of ours; True when it has one that counts.
+
+        :raises LocalProtocolError: it has one where it may have none, or none where it must.
+        """
+        session = invite.usage.session
+        description = body or None if content_type == SDP else own_session(response)
+        is_final = response.code >= 200
+        carrier = invite.carrier
+        if session.has_remote_offer and session.carrier == carrier:
+            if description is None:
+                if is_final and session.preview is not None:
+                    _set_body(response, session.preview, SDP)
+                    session.send_answer(session.preview)
+                    return True
+                return False
+            if session.preview not in (None, description):
+                raise LocalProtocolError("the answer differs from the one that an earlier response gave ahead of time")
+            if is_final or is_reliable:
+                session.send_answer(description)
+            else:
+                session.preview = description
+            return True
+        if invite.is_negotiated:
+            if description is None:
+                return False
+            if description != session.local:
+                raise LocalProtocolError("the INVITE's offer has its answer already; change it by update() or reinvite()")
+            # A second time would be one time too many (RFC 6337, 3.1.1).
+            response.body = b""
+            response.headers.remove("Content-Type")
+            return False
+        if description is None:
+            if is_reliable and not invite.is_reinvite:
+                raise LocalProtocolError("the INVITE has no offer: the first reliable response must make one")
+            return False
+        if not is_final and not is_reliable:
+            raise LocalProtocolError("the INVITE has no offer: ours goes in a 2xx or in a reliable provisional response")
+        session.send_offer(description, carrier)
+        invite.is_negotiated = True
+        return True
 
     def _end_unanswered(self, usage: InviteUsage, now: float) -> None:
         """End a leg that never was more than early: whoever refuses or cancels an INVITE need not be told twice."""
         usage.is_told = True
+        if any(one.state is ReliableState.SUPERSEDED for one in (usage.reliables or {}).values()):
+            self.superseded[usage.dialog.id] = usage
         self._step_usage(usage, UsageInput.REFUSE, now)
 
     def _add_dialog_fields(
@@ -308,9 +457,12 @@ class ServerCore(UsageCore):
         contact: Address | None,
     ) -> Response:
         request = transaction.request
+        method = request.method
+        usage = self.dialogs.get((request.call_id, request.to_tag or "", request.from_tag or ""))
         # One tag for one response: 100 has none, and RFC 4320 allows no other provisional.
         response = self._build_response(request, code, self._tokens.tag(), phrase, body, content_type, headers)
-        usage = self.dialogs.get((request.call_id, request.to_tag or "", request.from_tag or ""))
+        if usage is not None and code >= 200 and method in ("UPDATE", "PRACK"):
+            self._answer_offer(usage, request, response, now)
         is_refresh = 200 <= code < 300 and usage is not None and request.method in TARGET_REFRESH_METHODS
         if contact is not None:
             response.headers.add("Contact", str(contact))
@@ -321,13 +473,38 @@ class ServerCore(UsageCore):
             self._settle(transaction)
         if is_refresh and usage is not None:
             usage.dialog.refresh_target(request, request.method)
+        if method == "PRACK" and usage is not None and usage.server_invite is not None:
+            self._release(usage.server_invite, now)
         return response
+
+    def _answer_offer(self, usage: InviteUsage, request: Request, response: Response, now: float) -> None:
+        """Note what our final response to an UPDATE or PRACK says to the offer in it.
+
+        :raises LocalProtocolError: it says nothing to it, or what it must not say.
+        """
+        session = usage.session
+        method = request.method
+        carrier = (method, request.cseq.sequence)
+        description = own_session(response)
+        if session.waits(carrier):
+            if not response.is_success:
+                session.withdraw(carrier)
+            elif description is None:
+                raise LocalProtocolError(f"the offer in the {method} has no answer: pass the SDP as the body")
+            else:
+                session.send_answer(description)
+        elif description is not None:
+            raise LocalProtocolError(f"the {method} made no offer, so that its response carries no description")
+        if method == "UPDATE" and response.is_success:
+            self._agree_as_uas(usage, request, response, now)
 
     def _settle(self, transaction: ServerTransaction) -> None:
         """Stop waiting for the user's answer to a request."""
         usage = self.unanswered.pop(transaction, None)
         if usage is not None:
             usage.unanswered.pop(transaction, None)
+            if usage.server_update is transaction:
+                usage.server_update = None
 
     def _refuse_unanswered(self, transaction: ServerTransaction, now: float) -> None:
         self._settle(transaction)
@@ -345,13 +522,20 @@ class ServerCore(UsageCore):
         actions, invite.state = transition
         queue = self._queue
         for action in actions:
-            if action is _SEND or action is _RESEND:
+            if action is _SEND:
                 if invite.response is not None:
                     self.transactions.respond(invite.transaction, invite.response, now)
+            elif action is _RESEND:
+                self._repeat_response(invite, now)
             elif action is _SEND_487:
                 self._send_487(invite, now)
+            elif action is _ACCEPT:
+                self._accept(invite, now)
+            elif action is _REFUSE:
+                self._refuse(invite, now)
             elif action is _START_REFRESH:
-                queue.start(invite, DialogTimer.REFRESH, now + REFRESH_SECONDS)
+                if not invite.reliables:
+                    queue.start(invite, DialogTimer.REFRESH, now + REFRESH_SECONDS)
             elif action is _START_RETRANSMIT:
                 # On every transport: the hops beyond the first may be unreliable (13.3.1.4).
                 invite.interval = self.timers.t1
@@ -363,6 +547,8 @@ class ServerCore(UsageCore):
                 queue.start(invite, DialogTimer.GIVE_UP, now + 64 * self.timers.t1)
             elif action is _STOP_TIMERS:
                 queue.stop_all(invite)
+                if invite.reliables:
+                    self._supersede_reliables(invite, now)
             elif action is _TELL_ACK:
                 if message is not None:
                     self._tell_ack(invite, message, now)
@@ -370,6 +556,49 @@ class ServerCore(UsageCore):
                 self._tell_cancelled(invite, message, now)
             elif action is _TELL_UNACKNOWLEDGED:
                 self._tell_unacknowledged(invite, now)
+
+    def _accept(self, invite: ServerInvite, now: float) -> None:
+        """Take note that our 2xx went out."""
+        usage, request = invite.usage, invite.transaction.request
+        usage.server_invite = None
+        usage.unacknowledged[request.cseq.sequence] = invite
+        if invite.is_reinvite:
+            usage.dialog.refresh_target(request, "INVITE")
+        else:
+            self._step_usage(usage, UsageInput.ACCEPT, now)
+
+    def _refuse(self, invite: ServerInvite, now: float) -> None:
+        """Take note that our refusal went out: the session is as it was."""
+        usage = invite.usage
+        usage.server_invite = None
+        usage.session.withdraw(invite.carrier)
+        if not invite.is_reinvite:
+            self._end_unanswered(usage, now)
+
+    def _give_up_invite(self, invite: ServerInvite, now: float) -> None:
+        usage = invite.usage
+        invite.response = invite.transaction.request.create_response(
+            500, "Provisional Response Not Acknowledged", to_tag=usage.dialog.local_tag
+        )
+        self._add_server(invite.response)
+        if invite.is_reinvite:
+            self.outputs.append(InviteCancelled(invite, None))
+        else:
+            self.outputs.append(UsageEnded(usage, "unacknowledged", None))
+        self._step_server_invite(invite, ServerInviteInput.FAILURE, now)
+
+    def _repeat_response(self, invite: ServerInvite, now: float) -> None:
+        """Send the last response again; a provisional one that is sent reliably under a new number."""
+        if invite.response is None:
+            return
+        if invite.state is not ServerInviteState.PROCEEDING or not invite.reliables:
+            self.transactions.respond(invite.transaction, invite.response, now)
+        elif invite.reliables[-1].state is ReliableState.ACKNOWLEDGED:
+            response = invite.response.copy()
+            response.body = b""
+            for name in ("Content-Type", "RSeq"):
+                response.headers.remove(name)
+            self._respond_reliably(invite, response, now, has_session=False)
 
     def _send_487(self, invite: ServerInvite, now: float) -> None:
         invite.response = invite.transaction.request.create_response(487, to_tag=invite.usage.dialog.local_tag)
@@ -380,14 +609,26 @@ class ServerCore(UsageCore):
         self.outputs.append(AckReceived(invite.usage, message))
         # Nothing of the INVITE is needed any more, and its transaction lives on for 64*T1.
         self.invites.pop(invite.transaction, None)
+        self._take_session_in_ack(invite, message)
         invite.response = None
         invite.transaction.let_go()
         if not invite.is_reinvite:
             self._step_usage(invite.usage, UsageInput.ACK, now)
 
+    def _take_session_in_ack(self, invite: ServerInvite, ack: Request) -> None:
+        """Take the answer to the offer that our 2xx made; without one the session is as it was."""
+        session, carrier = invite.usage.session, invite.carrier
+        if session.waits(carrier):
+            answer = self._session_in(ack)
+            if answer is None:
+                session.withdraw(carrier)
+            else:
+                session.receive_answer(answer)
+
     def _tell_cancelled(self, invite: ServerInvite, message: Request | None, now: float) -> None:
         usage = invite.usage
         usage.server_invite = None
+        usage.session.withdraw(invite.carrier)
         self.outputs.append(InviteCancelled(invite, message))
         if usage.state is UsageState.EARLY:
             self._end_unanswered(usage, now)
@@ -395,6 +636,7 @@ class ServerCore(UsageCore):
     def _tell_unacknowledged(self, invite: ServerInvite, now: float) -> None:
         usage = invite.usage
         usage.unacknowledged.pop(invite.transaction.request.cseq.sequence, None)
+        usage.session.withdraw(invite.carrier)
         self._step_usage(usage, UsageInput.NOT_ACKNOWLEDGED, now, "unacknowledged")
 
     def _start_expires(self, invite: ServerInvite, request: Request, now: float) -> None:
@@ -408,6 +650,8 @@ class ServerCore(UsageCore):
     def _on_server_transaction_ended(self, transaction: ServerTransaction) -> None:
         self._settle(transaction)
         invite = self.invites.pop(transaction, None)
+        if invite is not None and invite.reliables:
+            self.superseded.pop(invite.usage.dialog.id, None)
         if invite is not None and invite.state is ServerInviteState.ACCEPTED:
             # Timer L and our own limit are both 64*T1: nothing more can be sent, and the limit is about to strike.
             self._queue.stop(invite, DialogTimer.RETRANSMIT)

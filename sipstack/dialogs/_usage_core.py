@@ -42,6 +42,12 @@ class DialogTimer(enum.Enum):
     "A minute (:rfc:`3261#section-13.3.1.1`)."
     EXPIRES = "the invitation expires"
     "What its Expires says (:rfc:`3261#section-13.3.1`)."
+    GLARE = "send again what has crossed"
+    "By chance, so that the two sides do not cross again (:rfc:`3261#section-14.1`)."
+    SESSION_REFRESH = "refresh the session"
+    "Half the session interval (:rfc:`4028#section-7.2`)."
+    SESSION_EXPIRY = "the session expires"
+    "Slightly before the session interval ends (:rfc:`4028#section-10`)."
 
     __hash__ = object.__hash__
 
@@ -97,6 +103,7 @@ class UsageCore(ABC):
             if action is _CONFIRM:
                 usage.dialog.confirm(message if isinstance(message, Response) else None)
             elif action is _SEND_BYE:
+                self._end_session(usage, now)
                 usage.bye = self._send_in_dialog(usage, "BYE", headers=usage.bye_headers)
             elif action is _TELL_ENDED:
                 if not usage.is_told:
@@ -108,6 +115,7 @@ class UsageCore(ABC):
     def _forget(self, usage: InviteUsage, now: float, message: Request | Response | None) -> None:
         self.dialogs.pop(usage.dialog.id, None)
         usage.dialog.state = DialogState.TERMINATED
+        self._end_session(usage, now)
         request = message if isinstance(message, Request) else None
         if usage.server_invite is not None:
             # 15.1.2: requests of the dialog that still wait for an answer get one.
@@ -117,6 +125,10 @@ class UsageCore(ABC):
         usage.unacknowledged.clear()
         for transaction in list(usage.unanswered):
             self._refuse_unanswered(transaction, now)
+
+    @abstractmethod
+    def _end_session(self, usage: InviteUsage, now: float) -> None:
+        """Stop what keeps a session going in a dialog that is ending."""
 
     @abstractmethod
     def _refuse_unanswered(self, transaction: ServerTransaction, now: float) -> None:
@@ -139,6 +151,30 @@ class UsageCore(ABC):
         content_type: str | None = None,
         headers: HeaderFields = (),
     ) -> Outgoing:
+        """Send a request of ours within a dialog."""
+        outgoing = self._create_in_dialog(usage, method, body=body, content_type=content_type, headers=headers)
+        self._route(outgoing)
+        return outgoing
+
+    def _route(self, outgoing: Outgoing) -> None:
+        self.outputs.append(Route(outgoing))
+
+    @staticmethod
+    def _take_back(usage: InviteUsage) -> None:
+        """Let what was made and is not sent cost no CSeq number."""
+        sequence = usage.dialog.local_sequence
+        assert sequence is not None
+        usage.dialog.local_sequence = sequence - 1
+
+    def _create_in_dialog(
+        self,
+        usage: InviteUsage,
+        method: str,
+        *,
+        body: bytes = b"",
+        content_type: str | None = None,
+        headers: HeaderFields = (),
+    ) -> Outgoing:
         dialog = usage.dialog
         before = dialog.local_sequence
         request = dialog.create_request(method)
@@ -152,10 +188,23 @@ class UsageCore(ABC):
             raise
         if method in TARGET_REFRESH_METHODS and usage.local_contact is not None and "Contact" not in fields:
             fields.add("Contact", usage.local_contact)
+        self._add_supported(request)
         self._add_user_agent(request)
-        outgoing = Outgoing(request, dialog.next_hop(), usage=usage, flow_hint=usage.flow)
-        self.outputs.append(Route(outgoing))
-        return outgoing
+        return Outgoing(request, dialog.next_hop(), usage=usage, flow_hint=usage.flow)
+
+    @staticmethod
+    def _restart(outgoing: Outgoing, request: Request) -> None:
+        """Make a request that has ended ready to go its way once more, changed."""
+        outgoing.request = request
+        outgoing.transaction = None
+        outgoing.is_waiting = True
+        outgoing.is_finished = False
+        outgoing.is_cancelled = False
+
+    def _add_supported(self, request: Request) -> None:
+        # RFC 4028, 7.1: in each request but ACK; RFC 3261, 13.2.1: an empty one says that no extension is understood.
+        if "Supported" not in request.headers and (self.capabilities.supported or request.method == "INVITE"):
+            request.headers.add("Supported", self.capabilities.supported_text)
 
     def _add_user_agent(self, request: Request) -> None:
         agent = self.capabilities.user_agent
@@ -164,7 +213,7 @@ class UsageCore(ABC):
 
     def _acknowledge(
         self, usage: InviteUsage, invite_request: Request, body: bytes = b"", content_type: str | None = None
-    ) -> None:
+    ) -> Outgoing:
         """Send the ACK to a 2xx: the CSeq number and credentials of its INVITE (:rfc:`3261#section-13.2.2.4`)."""
         sequence = invite_request.cseq.sequence
         request = usage.dialog.create_request("ACK", sequence=sequence)
@@ -175,7 +224,8 @@ class UsageCore(ABC):
         _set_body(request, body, content_type)
         outgoing = Outgoing(request, usage.dialog.next_hop(), usage=usage, flow_hint=usage.flow)
         usage.acknowledgements[sequence] = Acknowledgement(outgoing)
-        self.outputs.append(Route(outgoing))
+        self._route(outgoing)
+        return outgoing
 
     def _acknowledge_again(self, usage: InviteUsage, sequence: int) -> None:
         acknowledgement = usage.acknowledgements.get(sequence)

@@ -102,6 +102,11 @@ class TimerQueue:
             return fired
         return None
 
+    def deadline(self, owner: Hashable, timer: Hashable) -> float | None:
+        """Return when a timer fires, None if it does not run; a look through all timers, for rare use."""
+        serial = self._owners.get(owner, {}).get(timer)
+        return None if serial is None else next(at for at, number in self._heap if number == serial)
+
     def is_running(self, owner: Hashable, timer: Hashable) -> bool:
         """Tell whether a timer runs."""
         timers = self._owners.get(owner)

@@ -27,7 +27,10 @@ def test_allow_lists_each_method_that_is_taken(capabilities: Capabilities) -> No
         assert allowed == list(capabilities.methods)
         assert {"INVITE", "ACK", "CANCEL", "BYE"} <= set(allowed)
     for method in ("INFO", "MESSAGE", "UPDATE", "PUBLISH"):
-        wire.a.layer.dialog_request(usage, method, wire.now)
+        if method == "UPDATE":
+            wire.a.layer.update(usage, wire.now)
+        else:
+            wire.a.layer.dialog_request(usage, method, wire.now)
         wire.run(0.1)
         is_taken = method in wire.last("b 200 INVITE").headers["Allow"].split(", ")
         assert (wire.sent()[-1] == f"b 405 {method}") is not is_taken
