@@ -14,10 +14,20 @@ import trio
 
 from sipstack.auth import Authenticator
 from sipstack.dialogs import AckReceived as CoreAckReceived
-from sipstack.dialogs import Dialog, DialogRequest, InviteUsage, Outgoing, ServerInvite
-from sipstack.message import Address, LocalProtocolError, Request, Response
+from sipstack.dialogs import (
+    Dialog,
+    DialogRequest,
+    DialogSnapshot,
+    InviteUsage,
+    OfferAnswer,
+    Outgoing,
+    ServerInvite,
+    UsageState,
+)
+from sipstack.dialogs import SessionRefreshed as CoreSessionRefreshed
+from sipstack.message import SDP, Address, LocalProtocolError, Request, Response, session_body
+from sipstack.sdp import SessionDescription, hold, next_version, resume
 
-from ._bodies import SDP, sdp_of
 from ._errors import CallEnded
 from ._event_queue import EventQueue
 from ._events import (
@@ -25,32 +35,42 @@ from ._events import (
     ByeReceived,
     CallLost,
     CancelReceived,
+    Dtmf,
     Event,
     InfoReceived,
     MessageReceived,
     NotifyReceived,
     OptionsReceived,
+    PrackReceived,
     ReinviteReceived,
     RequestReceived,
+    SessionRefreshed,
     UpdateReceived,
 )
 
 if TYPE_CHECKING:
-    from sipstack.dialogs import UsageEnded
+    from sipstack.dialogs import DialogLayer, UsageEnded
+    from sipstack.message import Reason
 
     from ._endpoint import Endpoint
     from ._exchange import Exchange
 
-__all__ = ["Call", "IncomingCall"]
+__all__ = ["DIALOG_EVENTS", "Call", "IncomingCall", "reason_field", "send_update"]
 
-_EVENTS: dict[str, type[RequestReceived]] = {
+DIALOG_EVENTS: dict[str, type[RequestReceived]] = {
     "INVITE": ReinviteReceived,
     "UPDATE": UpdateReceived,
+    "PRACK": PrackReceived,
     "INFO": InfoReceived,
     "NOTIFY": NotifyReceived,
     "MESSAGE": MessageReceived,
     "OPTIONS": OptionsReceived,
 }
+
+
+def reason_field(reason: Reason | str | None) -> tuple[tuple[str, str], ...]:
+    """Return the Reason header field that tells a peer why a call ends (:rfc:`3326`)."""
+    return () if reason is None else (("Reason", str(reason)),)
 
 
 class Call:
@@ -61,6 +81,7 @@ class Call:
 
     __slots__ = (
         "_authenticator",
+        "_before_hold",
         "_core",
         "_end_event",
         "_endpoint",
@@ -68,8 +89,6 @@ class Call:
         "_left_at",
         "_queue",
         "end_reason",
-        "local_sdp",
-        "remote_sdp",
         "usage",
     )
 
@@ -81,10 +100,31 @@ class Call:
         self._end_event: trio.Event | None = None
         self._exchanges: dict[Exchange, None] = {}
         self._left_at: float | None = None
+        self._before_hold: tuple[SessionDescription, SessionDescription | None] | None = None
         self.usage = usage
+        usage.owner = self
         self.end_reason: str | None = None
-        self.local_sdp: bytes | None = None
-        self.remote_sdp: bytes | None = None
+
+    @property
+    def session(self) -> OfferAnswer:
+        """What was offered and agreed in this call (:rfc:`3264`)."""
+        return self.usage.session
+
+    @property
+    def local_sdp(self) -> bytes | None:
+        """Our description in force; before the first agreement, our offer, or the answer we told ahead."""
+        session = self.session
+        if session.local is not None:
+            return session.local
+        return session.offer if session.has_local_offer else session.preview
+
+    @property
+    def remote_sdp(self) -> bytes | None:
+        """The peer's description in force; before the first agreement, its offer, or the answer it told ahead."""
+        session = self.session
+        if session.remote is not None:
+            return session.remote
+        return session.offer if session.has_remote_offer else session.preview
 
     @property
     def dialog(self) -> Dialog:
@@ -108,7 +148,6 @@ class Call:
         """
         self._check()
         self._core.acknowledge(self.usage, trio.current_time(), body=answer, content_type=SDP)
-        self.local_sdp = answer
         await self._endpoint._step()
 
     async def reinvite(
@@ -116,8 +155,10 @@ class Call:
     ) -> Response:
         """Offer another session within the call and return the final response (:rfc:`3261#section-14.1`).
 
-        :param offer: the new SDP.
-        :raises LocalProtocolError: another INVITE of this call is under way.
+        One that crosses the peer's own (491) is sent again after a while. A refusal leaves the session as it was.
+
+        :param offer: the new SDP; without it the peer makes the offer, and `acknowledge` answers.
+        :raises LocalProtocolError: another INVITE of this call, or another offer, is under way.
         :raises CallEnded: the call is over, or ends meanwhile.
         """
         self._check()
@@ -128,10 +169,92 @@ class Call:
             content_type=content_type if offer else None,
             headers=tuple(headers),
         )
-        response = await self._exchange(outgoing)
+        return await self._exchange(outgoing)
+
+    async def update(
+        self, offer: bytes | None = None, *, content_type: str = SDP, headers: Iterable[tuple[str, str]] = ()
+    ) -> Response:
+        """Offer another session by UPDATE, or only refresh the one there is (:rfc:`3311`).
+
+        Where the peer's user must agree first, `reinvite` is the better way: an UPDATE is answered at once.
+
+        :param offer: the new SDP; without it the session stays as it is.
+        :raises LocalProtocolError: another UPDATE of this call, or another offer, is under way.
+        :raises CallEnded: the call is over, or ends meanwhile.
+        """
+        self._check()
+        return await self._exchange(send_update(self._core, self.usage, offer, content_type, headers))
+
+    async def hold(self) -> Response:
+        """Ask the peer by re-INVITE to send no media (:rfc:`3264#section-8.4`).
+
+        :raises LocalProtocolError: there is no session, or it is on hold already.
+        """
+        if self._before_hold is not None:
+            raise LocalProtocolError("the call is on hold already; resume() takes the peer off it")
+        before, offer = self._descriptions()
+        response = await self.reinvite(bytes(next_version(before, hold(before, offer=offer))))
         if response.is_success:
-            self._on_session_changed(sdp_of(response), offer)
+            self._before_hold = before, offer
         return response
+
+    async def resume(self) -> Response:
+        """Take the peer off hold by re-INVITE: media flow as they did before (:rfc:`6337#section-5.3`).
+
+        :raises LocalProtocolError: we have not put it on hold.
+        """
+        if self._before_hold is None:
+            raise LocalProtocolError("the call is not on hold by us")
+        before, offer = self._before_hold
+        held, _ = self._descriptions()
+        response = await self.reinvite(bytes(next_version(held, resume(held, before, offer=offer))))
+        if response.is_success:
+            self._before_hold = None
+        return response
+
+    def _descriptions(self) -> tuple[SessionDescription, SessionDescription | None]:
+        """Return our description in force, and the peer's offer that it answered, if it was an answer."""
+        session = self.session
+        if session.local is None:
+            raise LocalProtocolError("no session has been agreed in this call, so that there is nothing to hold")
+        offer = SessionDescription.parse(session.remote) if session.has_answered and session.remote else None
+        return SessionDescription.parse(session.local), offer
+
+    async def info(
+        self,
+        body: bytes,
+        content_type: str,
+        *,
+        package: str | None = None,
+        headers: Iterable[tuple[str, str]] = (),
+    ) -> Response:
+        """Send application data within the call (:rfc:`6086`).
+
+        :param package: its Info-Package; without one it is an INFO of the old kind.
+        :raises CallEnded: the call is over, or ends meanwhile.
+        """
+        fields = list(headers)
+        if package is not None:
+            fields += [("Info-Package", package), ("Content-Disposition", "Info-Package")]
+        return await self.request("INFO", body=body, content_type=content_type, headers=fields)
+
+    async def send_dtmf(self, digits: str, *, duration: int = 160) -> None:
+        """Send keys of a telephone by INFO, one after the other.
+
+        :param duration: milliseconds for each.
+        :raises CallEnded: the call is over, or ends meanwhile.
+        """
+        for digit in digits:
+            await self.info(bytes(Dtmf(digit, duration)), "application/dtmf-relay")
+
+    def snapshot(self) -> DialogSnapshot:
+        """Return what another process needs to go on with this call: see `Endpoint.restore`.
+
+        :raises LocalProtocolError: a request is under way in the call, or it is early or ending.
+        :raises CallEnded: the call is over.
+        """
+        self._check()
+        return self._core.snapshot(self.usage, trio.current_time())
 
     async def request(
         self,
@@ -161,9 +284,12 @@ class Call:
         finally:
             self._exchanges.pop(exchange, None)
 
-    async def hangup(self, *, headers: Iterable[tuple[str, str]] = ()) -> None:
-        """End the call and wait until the peer knows, or the endpoint's grace time is over."""
-        self._leave(headers)
+    async def hangup(self, *, reason: Reason | str | None = None, headers: Iterable[tuple[str, str]] = ()) -> None:
+        """End the call and wait until the peer knows, or the endpoint's grace time is over.
+
+        :param reason: what the peer is told (:rfc:`3326`): ``SIP;cause=200;text="Call completed elsewhere"``.
+        """
+        self._leave((*reason_field(reason), *headers))
         left_at = trio.current_time() if self._left_at is None else self._left_at
         with trio.move_on_at(left_at + self._endpoint.grace):
             await self.wait_ended()
@@ -209,18 +335,17 @@ class Call:
 
     def _on_request(self, output: DialogRequest) -> None:
         request = output.request
-        event = _EVENTS.get(request.method, RequestReceived)(request, self._endpoint, output.transaction, self)
+        event = DIALOG_EVENTS.get(request.method, RequestReceived)(request, self._endpoint, output.transaction, self)
         if not self._queue.put(event):
             self._endpoint._shed(output.transaction)
 
+    def _on_refreshed(self, output: CoreSessionRefreshed) -> None:
+        # What nobody reads of these is worth nothing later: a full queue drops it.
+        self._queue.put(SessionRefreshed(output.request))
+
     def _on_ack(self, output: CoreAckReceived) -> None:
-        self.remote_sdp = sdp_of(output.request) or self.remote_sdp
         # There is one for each 2xx of ours, so that nobody but our own user can make them many.
         self._queue.put(AckReceived(output.request.body), beyond_limit=True)
-
-    def _on_session_changed(self, remote: bytes | None, local: bytes | None) -> None:
-        self.remote_sdp = remote or self.remote_sdp
-        self.local_sdp = local or self.local_sdp
 
     def _on_reinvite_cancelled(self, request: Request | None) -> None:
         self._queue.put(CancelReceived(request), beyond_limit=True)
@@ -256,47 +381,67 @@ class IncomingCall(Call):
         when it is asked for.
     """
 
-    __slots__ = ("_contact", "_invite", "_is_answered", "invite")
+    __slots__ = ("_contact", "_invite", "_is_answered", "_rings", "invite")
 
     def __init__(self, endpoint: Endpoint, invite: ServerInvite) -> None:
         super().__init__(endpoint, invite.usage, endpoint._no_credentials)
         self._invite = invite
         self.invite: Request = invite.request
         self._is_answered = False
+        self._rings: dict[int, trio.Event] = {}
         self._contact: Address = endpoint._originator.contact(
             invite.transaction.flow, is_secure=invite.wants_secure_contact
         )
-        self.remote_sdp = self.offer
 
     @property
     def offer(self) -> bytes | None:
         """The caller's SDP, or None where we are to make the offer (:rfc:`3261#section-13.2.1`)."""
-        return sdp_of(self.invite)
+        return session_body(self.invite)
+
+    @property
+    def can_ring_reliably(self) -> bool:
+        """Whether the caller takes reliable provisional responses (:rfc:`3262`)."""
+        return self._invite.takes_reliable
 
     async def ring(
         self,
         code: int = 180,
         *,
+        reliable: bool | None = None,
         answer: bytes | None = None,
         phrase: str | None = None,
         headers: Iterable[tuple[str, str]] = (),
     ) -> None:
-        """Send a provisional response (:rfc:`3261#section-13.3.1.1`).
+        """Send a provisional response (:rfc:`3261#section-13.3.1.1`); a reliable one: until its PRACK comes.
 
         :param code: 101 to 199.
-        :param answer: SDP, for early media.
-        :raises LocalProtocolError: the call is answered, or the code is not provisional.
-        :raises CallEnded: the caller gave up.
+        :param reliable: whether to return only once the caller has acknowledged it (:rfc:`3262#section-3`); by default
+            where the caller requires it. If no PRACK comes for 64*T1, the call is refused with 500.
+        :param answer: SDP, for early media. In a reliable response it is the answer to the caller's offer, or our
+            offer, which the PRACK answers; in another one it tells the answer ahead of time.
+        :raises LocalProtocolError: the call is answered, the code is not provisional, the caller does not support
+            100rel or requires it, or the SDP comes at the wrong time.
+        :raises CallEnded: the caller gave up, or never acknowledged.
         """
         if not 100 < code < 200:
             raise LocalProtocolError(f"{code} does not ring: use 101 to 199, or answer() and reject()")
-        self._respond(code, phrase, answer, headers)
+        response = self._respond(code, phrase, answer, headers, reliable)
         await self._endpoint._step()
+        rseq = response.rseq
+        if rseq is not None:
+            acknowledged = self._rings[rseq] = trio.Event()
+            try:
+                await acknowledged.wait()
+            finally:
+                del self._rings[rseq]
+            self._check()
 
     async def answer(self, sdp: bytes | None = None, *, headers: Iterable[tuple[str, str]] = ()) -> None:
         """Accept the call with 200 (:rfc:`3261#section-13.3.1.4`); the stack repeats it until the ACK comes.
 
-        :param sdp: the answer to the caller's offer, or our offer when there was none.
+        Where a reliable response with SDP waits for its PRACK, the 200 waits too (:rfc:`3262#section-5`).
+
+        :param sdp: the answer to the caller's offer, or our offer when there was none; not needed where `ring` gave it.
         :raises LocalProtocolError: the call is answered already.
         :raises CallEnded: the caller gave up.
         """
@@ -333,9 +478,16 @@ class IncomingCall(Call):
         # The caller may give up at any moment; that is no error of who serves the call.
         return isinstance(error, CallEnded) and error.call is self
 
-    def _respond(self, code: int, phrase: str | None, sdp: bytes | None, headers: Iterable[tuple[str, str]]) -> None:
+    def _respond(
+        self,
+        code: int,
+        phrase: str | None,
+        sdp: bytes | None,
+        headers: Iterable[tuple[str, str]],
+        reliable: bool | None = None,
+    ) -> Response:
         self._check()
-        self._core.respond(
+        return self._core.respond(
             self._invite,
             code,
             trio.current_time(),
@@ -344,16 +496,15 @@ class IncomingCall(Call):
             content_type=SDP if sdp else None,
             headers=headers,
             contact=self._contact if code < 300 else None,
+            reliable=reliable,
         )
-        if sdp:
-            self.local_sdp = sdp
 
     def _end_refused(self) -> None:
         self._endpoint._forget(self)
         self._finish("refused", None)
 
     def _leave(self, headers: Iterable[tuple[str, str]] = ()) -> None:
-        if self._is_answered or self.end_reason is not None:
+        if self.end_reason is not None or (self._is_answered and self.usage.state is not UsageState.EARLY):
             super()._leave(headers)
         else:
             self._respond(480, None, None, headers)
@@ -362,3 +513,29 @@ class IncomingCall(Call):
 
     def _on_cancelled(self, request: Request | None) -> None:
         self._finish("cancelled", CancelReceived(request))
+
+    def _on_prack(self, rseq: int) -> None:
+        ring = self._rings.get(rseq)
+        if ring is not None:
+            ring.set()
+
+    def _finish(self, reason: str, event: Event | None) -> None:
+        super()._finish(reason, event)
+        for ring in self._rings.values():
+            ring.set()
+
+
+def send_update(
+    core: DialogLayer,
+    usage: InviteUsage,
+    offer: bytes | None,
+    content_type: str,
+    headers: Iterable[tuple[str, str]],
+) -> Outgoing:
+    return core.update(
+        usage,
+        trio.current_time(),
+        body=offer or b"",
+        content_type=content_type if offer else None,
+        headers=tuple(headers),
+    )

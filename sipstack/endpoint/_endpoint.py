@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Literal
 
 import trio
 
@@ -18,6 +19,7 @@ from sipstack.dialogs import (
     ClientInvite,
     DialogLayer,
     DialogRequest,
+    DialogSnapshot,
     InviteAnswered,
     InviteCancelled,
     InviteFailed,
@@ -31,8 +33,11 @@ from sipstack.dialogs import (
     UsageState,
 )
 from sipstack.dialogs import InviteReceived as CoreInviteReceived
+from sipstack.dialogs import PrackReceived as CorePrackReceived
 from sipstack.dialogs import RequestFailed as CoreRequestFailed
+from sipstack.dialogs import SessionRefreshed as CoreSessionRefreshed
 from sipstack.message import (
+    SDP,
     URI,
     CSeq,
     Limits,
@@ -47,12 +52,12 @@ from sipstack.resolver import ResolveError
 from sipstack.transactions import Dropped, ServerTransaction, TransactionTimeout, TransportError
 from sipstack.transport import Transport, open_quiet_nursery
 
-from ._bodies import SDP
 from ._call import Call, IncomingCall
 from ._event_queue import EventQueue
 from ._events import Event, InviteReceived, MessageReceived, OptionsReceived, RegisterReceived, RequestReceived
 from ._exchange import Exchange
-from ._fork import Fork
+from ._fork import Fork, Leg, RetryFunction
+from ._forking import FollowRedirects, KeepFirst, KeepPolicy
 from ._originator import Originator, own_uri
 from ._registration import Registration
 
@@ -61,6 +66,8 @@ __all__ = ["Endpoint"]
 _HEARING_SECONDS = 1.0  # a user needs some time between opening an endpoint and asking for its events
 
 _BUSY_RETRY = (("Retry-After", "5"),)  # seconds: a user that lags behind has had time to catch up
+
+_UNASKED = (("Warning", '399 sipstack "The user cannot be asked before the call is answered"'),)
 
 _EVENTS: dict[str, type[RequestReceived]] = {
     "OPTIONS": OptionsReceived,
@@ -96,6 +103,8 @@ class Endpoint:
         self._is_unheard = False
         self._is_closing = False
         self._calls: dict[InviteUsage, Call] = {}
+        self._legs: dict[InviteUsage, Leg] = {}
+        self._nursery: trio.Nursery
         self._forks: dict[ClientInvite, Fork] = {}
         self._exchanges: dict[Outgoing, Exchange] = {}
         self.limits = limits
@@ -113,6 +122,8 @@ class Endpoint:
             InviteOver: self._on_invite_over,
             ResponseReceived: self._on_response,
             CoreRequestFailed: self._on_request_failed,
+            CorePrackReceived: self._on_prack,
+            CoreSessionRefreshed: self._on_session_refreshed,
             UsageEnded: self._on_usage_ended,
             Dropped: self._on_dropped,
         }
@@ -141,15 +152,32 @@ class Endpoint:
         from_uri: str | None = None,
         proxy: str | None = None,
         headers: Iterable[tuple[str, str]] = (),
+        require: Iterable[str] = (),
+        session_expires: int | None = None,
+        prack: Literal["auto", "manual"] = "auto",
+        keep: KeepPolicy = KeepFirst(),  # noqa: B008  (frozen)
+        redirects: FollowRedirects | None = None,
+        retries: bool = True,
+        retry: RetryFunction | None = None,
+        patience: float = 0.0,
     ) -> AbstractAsyncContextManager[Fork]:
         """Send an INVITE and hold all that grows from it (:rfc:`3261#section-13.2.1`).
 
         :param uri: whom to call.
-        :param offer: our SDP; without it the callee makes the offer, and `Call.acknowledge` answers.
+        :param offer: our SDP; without it the callee makes the offer, and `Call.acknowledge` or `Leg.prack` answers.
         :param credentials: for digest challenges, each for its realm.
         :param from_uri: who calls, a URI or name-addr; by default the endpoint's own user.
         :param proxy: the URI of an outbound proxy.
         :param headers: names and values of further header fields.
+        :param require: option tags the callee must support, such as ``100rel``.
+        :param session_expires: the session interval to ask for, in seconds (:rfc:`4028`).
+        :param prack: who acknowledges reliable responses without an offer: the stack, or ``manual``: `Leg.prack`.
+        :param keep: which of several legs that answer are kept: `KeepFirst`, `KeepAll`, or a function of the legs.
+        :param redirects: whether 3xx responses are followed, and how far.
+        :param retries: whether a refusal that says what it would have taken is followed: 415, 420 and 422
+            (:rfc:`3261#section-8.1.3.5`). Challenges are answered in any case.
+        :param retry: a function that makes another request of a refused one, for 484 or 488, say.
+        :param patience: seconds to wait in all for refusals that say when to try again, 491 included.
         """
         request, next_hop = self._originator.create_request(
             "INVITE", uri, from_uri=from_uri, proxy=proxy, headers=headers
@@ -157,7 +185,22 @@ class Endpoint:
         if offer is not None:
             request.body = offer
             request.headers.set("Content-Type", SDP)
-        fork = Fork(self, request, offer, self._authenticator(credentials))
+        options = tuple(require)
+        if options:
+            request.require = [*request.require, *options]
+        if session_expires is not None:
+            request.headers.set("Session-Expires", str(session_expires))
+        fork = Fork(
+            self,
+            request,
+            self._authenticator(credentials),
+            keep=keep,
+            redirects=redirects,
+            retry=retry,
+            retries=retries,
+            patience=patience,
+            pracks_by_hand=prack == "manual",
+        )
 
         @asynccontextmanager
         async def opened() -> AsyncIterator[Fork]:
@@ -177,10 +220,16 @@ class Endpoint:
         from_uri: str | None = None,
         proxy: str | None = None,
         headers: Iterable[tuple[str, str]] = (),
+        require: Iterable[str] = (),
+        session_expires: int | None = None,
+        redirects: FollowRedirects | None = None,
+        retries: bool = True,
+        retry: RetryFunction | None = None,
+        patience: float = 0.0,
     ) -> AbstractAsyncContextManager[Call]:
         """Call somebody; the block begins when the call is answered, and leaving it hangs up.
 
-        Parameters are those of `invite`.
+        Parameters are those of `invite`; the first answer is kept.
 
         :raises CallFailed: the answer was no.
         :raises TransactionTimeout: there was no answer.
@@ -188,7 +237,18 @@ class Endpoint:
         :raises ResolveError: the target's name has no address.
         """
         invitation = self.invite(
-            uri, offer=offer, credentials=credentials, from_uri=from_uri, proxy=proxy, headers=headers
+            uri,
+            offer=offer,
+            credentials=credentials,
+            from_uri=from_uri,
+            proxy=proxy,
+            headers=headers,
+            require=require,
+            session_expires=session_expires,
+            redirects=redirects,
+            retries=retries,
+            retry=retry,
+            patience=patience,
         )
 
         @asynccontextmanager
@@ -287,10 +347,25 @@ class Endpoint:
         put_credentials(retry, answers)
         return retry
 
-    def _invite(self, fork: Fork, request: Request, next_hop: str | None) -> ClientInvite:
-        invite = self._core.invite(request, next_hop=URI.parse(next_hop) if next_hop else None)
+    def restore(self, snapshot: DialogSnapshot, *, elapsed: float = 0.0) -> Call:
+        """Go on with a call of which another endpoint, perhaps in another process, took the snapshot.
+
+        The call is reached here only if its peer's requests come here: by address, or through a proxy that knows.
+
+        :param elapsed: seconds since the snapshot was taken: session timers run on.
+        :raises SnapshotError: the value cannot be restored.
+        :raises LocalProtocolError: the call lives here already.
+        """
+        usage = self._core.restore(snapshot, trio.current_time(), elapsed=elapsed)
+        return self._adopt(usage, self._no_credentials)
+
+    def _invite(
+        self, fork: Fork, request: Request, next_hop: str | None, *, pracks_by_hand: bool = False
+    ) -> ClientInvite:
+        invite = self._core.invite(
+            request, next_hop=URI.parse(next_hop) if next_hop else None, pracks_by_hand=pracks_by_hand
+        )
         self._forks[invite] = fork
-        self._flush()
         return invite
 
     def _send(
@@ -315,8 +390,8 @@ class Endpoint:
 
     def _abandon(self, exchange: Exchange) -> None:
         """Care no more for a request's response; an INVITE is cancelled (:rfc:`3261#section-9.1`)."""
-        if self._exchanges.pop(exchange.outgoing, None) is not None and exchange.outgoing.request.method == "INVITE":
-            self._core.cancel(exchange.outgoing, trio.current_time())
+        if self._exchanges.pop(exchange.outgoing, None) is not None:
+            self._core.abandon(exchange.outgoing, trio.current_time())
             self._flush()
 
     def _respond(
@@ -337,11 +412,33 @@ class Endpoint:
             transaction, code, trio.current_time(), phrase=phrase, body=body, content_type=content_type, headers=headers
         )
 
+    def _put_off(self, output: DialogRequest) -> None:
+        """Answer a request in an early dialog whose user does not listen."""
+        if output.request.method == "UPDATE":
+            # RFC 3311, 5.2: what cannot be changed without asking the user.
+            self._respond(output.transaction, 504, headers=_UNASKED)
+        else:
+            self._respond(output.transaction, 500, headers=_BUSY_RETRY)
+
     def _shed(self, transaction: ServerTransaction) -> None:
         self._count("503: event queue full")
         self._respond(transaction, 503, headers=_BUSY_RETRY)
 
+    def _watch(self, leg: Leg) -> None:
+        """Hand to a leg what its early dialog has to say."""
+        if leg.is_early:
+            self._legs[leg.usage] = leg
+
+    def _start_later(self, fork: Fork, delay: float) -> None:
+        """Let a fork go on in a while."""
+        self._nursery.start_soon(self._resume_later, fork, delay)
+
+    async def _resume_later(self, fork: Fork, delay: float) -> None:
+        await trio.sleep(delay)
+        fork._resume()
+
     def _adopt(self, usage: InviteUsage, authenticator: Authenticator) -> Call:
+        self._legs.pop(usage, None)
         call = self._calls[usage] = Call(self, usage, authenticator)
         return call
 
@@ -411,12 +508,11 @@ class Endpoint:
             self._shed(transaction)
 
     def _on_dialog_request(self, output: DialogRequest) -> None:
-        call = self._calls.get(output.usage)
-        if call is None:
-            # An early leg of a call of ours: its user has nothing to answer with yet.
-            self._respond(output.transaction, 500, headers=_BUSY_RETRY)
+        holder = self._calls.get(output.usage) or self._legs.get(output.usage)
+        if holder is None:
+            self._put_off(output)
         elif self._is_sound(output.request, output.transaction):
-            call._on_request(output)
+            holder._on_request(output)
 
     def _is_sound(self, request: Request, transaction: ServerTransaction) -> bool:
         """Read every header field, so that none can fail in the user's hands; what is wrong is answered 400."""
@@ -432,6 +528,16 @@ class Endpoint:
         call = self._calls.get(output.usage)
         if call is not None:
             call._on_ack(output)
+
+    def _on_prack(self, output: CorePrackReceived) -> None:
+        call = self._calls.get(output.invite.usage)
+        if isinstance(call, IncomingCall):
+            call._on_prack(output.rseq)
+
+    def _on_session_refreshed(self, output: CoreSessionRefreshed) -> None:
+        holder = self._calls.get(output.usage) or self._legs.get(output.usage)
+        if holder is not None:
+            holder._on_refreshed(output)
 
     def _on_progress(self, output: InviteProgress) -> None:
         fork = self._forks.get(output.invite)
@@ -461,10 +567,30 @@ class Endpoint:
             self._exchanges.pop(output.outgoing, None)
 
     def _take_abandoned(self, output: ResponseReceived) -> None:
-        """End what a re-INVITE that was cancelled too late began: the offer of its 2xx gets an ACK without answer."""
-        usage = output.outgoing.usage
-        if usage is not None and usage.to_acknowledge is output.outgoing.request:
+        """Take the response to a request that no user waits for: one of the core's own, or one given up.
+
+        A challenge is answered all the same. What a re-INVITE that was cancelled too late began is ended: the offer of
+        its 2xx gets an ACK without answer.
+        """
+        outgoing, response = output.outgoing, output.response
+        usage = outgoing.usage
+        if usage is None:
+            return
+        if usage.to_acknowledge is outgoing.request:
             self._core.acknowledge(usage, trio.current_time())
+        elif response.code in (401, 407) and isinstance(usage.owner, (Call, Leg)):
+            retry = self._authorized(usage.owner._authenticator, outgoing.request, response)
+            if retry is not None:
+                self._resend(outgoing, retry)
+
+    def _resend(self, outgoing: Outgoing, request: Request) -> bool:
+        try:
+            self._core.resend(outgoing, request)
+        except LocalProtocolError:
+            # The call went on meanwhile: it is ending, or the peer's own INVITE came first.
+            self._count("challenges not answered")
+            return False
+        return True
 
     def _on_request_failed(self, output: CoreRequestFailed) -> None:
         exchange = self._exchanges.pop(output.outgoing, None)
@@ -472,9 +598,9 @@ class Endpoint:
             exchange.on_failed(output)
 
     def _on_usage_ended(self, output: UsageEnded) -> None:
-        call = self._calls.pop(output.usage, None)
-        if call is not None:
-            call._on_ended(output)
+        holder = self._calls.pop(output.usage, None) or self._legs.pop(output.usage, None)
+        if holder is not None:
+            holder._on_ended(output)
 
     def _on_dropped(self, output: Dropped) -> None:
         self._count(f"dropped: {output.reason}")
@@ -515,6 +641,7 @@ class Endpoint:
         for exchange in list(self._exchanges.values()):
             self._drop(exchange, TransportError("the endpoint was closed"))
         self._calls.clear()
+        self._legs.clear()
         self._forks.clear()
         self._exchanges.clear()
         self._core.close()

@@ -6,14 +6,21 @@ An event that carries a request which wants an answer has `respond`; answering i
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Literal
 
 import attrs
 
-from sipstack.message import Address, LocalProtocolError, Request, Response
+from sipstack.message import (
+    SDP,
+    Address,
+    LocalProtocolError,
+    MalformedMessage,
+    Reason,
+    Request,
+    Response,
+    session_body,
+)
 from sipstack.transactions import ServerTransaction
-
-from ._bodies import SDP, sdp_of
 
 if TYPE_CHECKING:
     from ._call import Call, IncomingCall
@@ -26,6 +33,8 @@ __all__ = [
     "ByeReceived",
     "CallLost",
     "CancelReceived",
+    "Dtmf",
+    "EarlyDialogEnded",
     "Event",
     "Failed",
     "InfoReceived",
@@ -33,13 +42,16 @@ __all__ = [
     "MessageReceived",
     "NotifyReceived",
     "OptionsReceived",
+    "PrackReceived",
     "Progress",
     "RegisterReceived",
     "Registered",
     "RegistrationLost",
     "ReinviteReceived",
     "RequestReceived",
+    "Retried",
     "Ringing",
+    "SessionRefreshed",
     "Trying",
     "UpdateReceived",
     "contact_expires",
@@ -95,10 +107,9 @@ class RequestReceived(Event):
     _endpoint: Endpoint = attrs.field(repr=False)
     _transaction: ServerTransaction = attrs.field(repr=False)
     call: Call | None = None
+    leg: Leg | None = None
+    "The early dialog of a fork of ours that it came in."
     _is_answered: bool = attrs.field(default=False, init=False, repr=False)
-
-    changes_session: ClassVar[bool] = False
-    "Whether accepting it changes the call's session."
 
     @property
     def method(self) -> str:
@@ -133,8 +144,6 @@ class RequestReceived(Event):
             self._transaction, code, phrase=phrase, body=body, content_type=content_type, headers=headers
         )
         self._is_answered = code >= 200
-        if self.call is not None and self.changes_session and 200 <= code < 300:
-            self.call._on_session_changed(sdp_of(self.request), body if content_type == SDP else None)
         await self._endpoint._step()
 
 
@@ -192,33 +201,118 @@ class RegisterReceived(RequestReceived):
         await self.respond(200, headers=headers)
 
 
+@attrs.frozen
+class Dtmf:
+    """Hold one key of a telephone, as INFO relays it.
+
+    :ivar digit: ``0`` to ``9``, ``*``, ``#``, ``A`` to ``D``, or ``!`` for a hook flash.
+    :ivar duration: milliseconds, None where the sender does not say.
+    """
+
+    digit: str
+    duration: int | None = None
+
+    def __bytes__(self) -> bytes:
+        duration = 160 if self.duration is None else self.duration  # what most senders say
+        return f"Signal={self.digit}\r\nDuration={duration}\r\n".encode()
+
+
 class InfoReceived(RequestReceived):
     """Application data came in a call (:rfc:`6086`)."""
+
+    @property
+    def package(self) -> str | None:
+        """The Info-Package, None for an INFO of the old kind (:rfc:`6086#section-9`)."""
+        value = self.request.headers.get("Info-Package")
+        return None if value is None else value.partition(";")[0].strip()
+
+    @property
+    def dtmf(self) -> Dtmf | None:
+        """The key that an ``application/dtmf-relay`` or ``application/dtmf`` body names, None where there is none."""
+        media = (self.request.headers.get("Content-Type") or "").partition(";")[0].strip().lower()
+        text = self.body[:_DTMF_BYTES].decode("ascii", "replace")
+        if media == "application/dtmf":
+            return _dtmf(text.strip(), None)
+        if media != "application/dtmf-relay":
+            return None
+        lines = (line.partition("=") for line in text.splitlines())
+        values = {name.strip().lower(): value.strip() for name, _, value in lines}
+        return _dtmf(values.get("signal", ""), values.get("duration"))
+
+
+_DTMF_BYTES = 256  # a signal and its duration need some thirty
+_DTMF_KEYS = {str(number): str(number) for number in range(10)} | {key: key for key in "*#ABCD!"} | {
+    # RFC 4733 section 3.2 numbers them so, and some senders relay the number.
+    "10": "*", "11": "#", "12": "A", "13": "B", "14": "C", "15": "D", "16": "!",
+}  # fmt: skip
+
+
+def _dtmf(signal: str, duration: str | None) -> Dtmf | None:
+    digit = _DTMF_KEYS.get(signal.upper())
+    if digit is None:
+        return None
+    is_number = duration is not None and duration.isascii() and duration.isdigit() and len(duration) <= 6
+    return Dtmf(digit, int(duration) if is_number and duration is not None else None)
 
 
 class NotifyReceived(RequestReceived):
     """A notification came (:rfc:`6665`)."""
 
 
-class UpdateReceived(RequestReceived):
-    """The peer changes its session parameters before or during a call (:rfc:`3311`)."""
-
-    changes_session = True
-
-
-class ReinviteReceived(RequestReceived):
-    """The peer changes the session of a call (:rfc:`3261#section-14.2`)."""
-
-    changes_session = True
+class _OfferReceived(RequestReceived):
+    """What UPDATE, PRACK and re-INVITE have in common."""
 
     @property
     def offer(self) -> bytes | None:
-        """The peer's new SDP, or None where we are to make the offer."""
-        return sdp_of(self.request)
+        """The peer's new SDP; None, for a re-INVITE only, where we are to make the offer."""
+        return session_body(self.request)
 
     async def answer(self, sdp: bytes) -> None:
         """Accept with 200 and our SDP."""
         await self.respond(200, body=sdp, content_type=SDP)
+
+
+class UpdateReceived(_OfferReceived):
+    """The peer offers another session before or during a call (:rfc:`3311`); it wants its answer promptly.
+
+    An UPDATE without an offer is answered by the stack, see `SessionRefreshed`.
+    """
+
+
+class PrackReceived(_OfferReceived):
+    """The caller acknowledges a provisional response and makes an offer with it (:rfc:`3262#section-5`).
+
+    A PRACK without an offer is answered by the stack: `IncomingCall.ring` returns. One with an offer is accepted, if
+    not by `answer`, then by any other 2xx: it cannot be refused.
+    """
+
+    async def respond(
+        self,
+        code: int,
+        phrase: str | None = None,
+        *,
+        body: bytes = b"",
+        content_type: str | None = None,
+        headers: Iterable[tuple[str, str]] = (),
+    ) -> None:
+        """Answer the PRACK.
+
+        :raises LocalProtocolError: the code is no 2xx, or the offer is not answered.
+        """
+        if not 200 <= code < 300:
+            raise LocalProtocolError(f"{code} cannot be the answer to a PRACK that matches: accept it, with an answer")
+        await super().respond(code, phrase, body=body, content_type=content_type, headers=headers)
+
+
+class ReinviteReceived(_OfferReceived):
+    """The peer changes the session of a call (:rfc:`3261#section-14.2`)."""
+
+
+@attrs.frozen(eq=False)
+class SessionRefreshed(Event):
+    """An UPDATE without an offer came, and the stack has answered it (:rfc:`3311`, :rfc:`4028`)."""
+
+    request: Request
 
 
 @attrs.frozen(eq=False)
@@ -237,6 +331,11 @@ class ByeReceived(Event):
 
     request: Request
 
+    @property
+    def reasons(self) -> list[Reason]:
+        """Why, if the peer says so (:rfc:`3326`); what cannot be read is left out."""
+        return _reasons(self.request)
+
 
 @attrs.frozen(eq=False)
 class CancelReceived(Event):
@@ -247,12 +346,24 @@ class CancelReceived(Event):
 
     request: Request | None
 
+    @property
+    def reasons(self) -> list[Reason]:
+        """Why, if the caller says so (:rfc:`3326`); what cannot be read is left out."""
+        return [] if self.request is None else _reasons(self.request)
+
+
+def _reasons(request: Request) -> list[Reason]:
+    try:
+        return request.reason
+    except MalformedMessage:
+        return []
+
 
 @attrs.frozen(eq=False)
 class CallLost(Event):
     """The call ended with no BYE from the peer."""
 
-    cause: Literal["timeout", "transport", "unacknowledged", "rejected"]
+    cause: Literal["timeout", "transport", "unacknowledged", "rejected", "expired"]
     response: Response | None = None
 
 
@@ -265,18 +376,48 @@ class Trying(Event):
 
 @attrs.frozen(eq=False)
 class Progress(Event):
-    """A 101 to 199 came that is not 180; `leg` is the early dialog it belongs to, if any."""
+    """A 101 to 199 came that is not 180; `leg` is the early dialog it belongs to, if any.
+
+    :ivar reliable: whether it was sent reliably: the stack acknowledges it, unless it makes an offer, or the invitation
+        was opened with ``prack="manual"``; then `Leg.prack` does.
+    """
 
     response: Response
     leg: Leg | None
+    reliable: bool = False
 
 
 @attrs.frozen(eq=False)
 class Ringing(Event):
-    """A 180 came; `leg` is the early dialog it belongs to, if any."""
+    """A 180 came; `leg` is the early dialog it belongs to, if any.
+
+    :ivar reliable: as for `Progress`.
+    """
 
     response: Response
     leg: Leg | None
+    reliable: bool = False
+
+
+@attrs.frozen(eq=False)
+class EarlyDialogEnded(Event):
+    """A leg is over while the others go on: a 199 came for it, or its BYE (:rfc:`6228`)."""
+
+    leg: Leg
+    response: Response | None
+
+
+@attrs.frozen(eq=False)
+class Retried(Event):
+    """An attempt was refused and another follows, changed as the refusal asked.
+
+    :ivar request: what is sent now.
+    :ivar after: seconds until it is sent.
+    """
+
+    response: Response
+    request: Request
+    after: float
 
 
 @attrs.frozen(eq=False)

@@ -11,7 +11,7 @@ import trio
 
 from sipstack.auth import Authenticator
 from sipstack.dialogs import Outgoing, RequestFailed, ResponseReceived
-from sipstack.message import LocalProtocolError, Response, SipError
+from sipstack.message import Response, SipError
 
 if TYPE_CHECKING:
     from ._endpoint import Endpoint
@@ -67,15 +67,7 @@ class Exchange:
 
     def _is_retried(self, challenge: Response) -> bool:
         retry = self._endpoint._authorized(self._authenticator, self.outgoing.request, challenge)
-        if retry is None:
-            return False
-        try:
-            self._endpoint._core.resend(self.outgoing, retry)
-        except LocalProtocolError:
-            # The call went on meanwhile: it is ending, or the peer's own INVITE came first.
-            self._endpoint._count("challenges not answered")
-            return False
-        return True
+        return retry is not None and self._endpoint._resend(self.outgoing, retry)
 
     def on_failed(self, output: RequestFailed) -> None:
         """Take the news that no response will come."""

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 
 import trio
 
-from sipstack.dialogs import Capabilities, DialogLayer
+from sipstack.dialogs import Capabilities, DialogLayer, SessionTimerPolicy
 from sipstack.message import DEFAULT_LIMITS, Limits, Tokens
 from sipstack.timers import TimerValues
 from sipstack.trace import Trace
@@ -18,7 +18,7 @@ from sipstack.transport import Network, Transport, TrioNetwork, open_quiet_nurse
 from ._endpoint import Endpoint
 from ._originator import Originator
 
-__all__ = ["ACCEPT", "METHODS", "open_endpoint"]
+__all__ = ["ACCEPT", "METHODS", "SUPPORTED", "open_endpoint"]
 
 METHODS = (
     "INVITE",
@@ -29,6 +29,8 @@ METHODS = (
     "REGISTER",
     "MESSAGE",
     "INFO",
+    "PRACK",
+    "UPDATE",
     "NOTIFY",
     "SUBSCRIBE",
     "REFER",
@@ -49,6 +51,10 @@ ACCEPT = (
 "Bodies that are handed to the user; all others are answered 415."
 
 
+SUPPORTED = ("100rel", "199", "timer")
+"Extensions that the stack has by itself: RFC 3262, RFC 6228, RFC 4028."
+
+
 @asynccontextmanager
 async def open_endpoint(
     *urls: str,
@@ -58,6 +64,9 @@ async def open_endpoint(
     proxy: str | None = None,
     methods: tuple[str, ...] = METHODS,
     accept: tuple[str, ...] = ACCEPT,
+    supported: tuple[str, ...] = SUPPORTED,
+    info_packages: tuple[str, ...] = (),
+    session_timer: SessionTimerPolicy | None = None,
     timers: TimerValues | None = None,
     limits: Limits = DEFAULT_LIMITS,
     randbytes: Callable[[int], bytes] = os.urandom,
@@ -73,6 +82,10 @@ async def open_endpoint(
     :param proxy: the URI of an outbound proxy for all requests outside of calls.
     :param methods: methods taken; others are answered 405.
     :param accept: media types of bodies taken; others are answered 415.
+    :param supported: option tags that peers are told of, and may require.
+    :param info_packages: Info Packages taken; INFOs of others are answered 469 (:rfc:`6086`).
+    :param session_timer: the session interval asked for, the least one taken, and who is to refresh (:rfc:`4028`); by
+        default none is asked for, and those of peers are kept.
     :param timers: T1, T2 and T4.
     :param randbytes: the source of branches, tags and Call-IDs.
     :param trace: records every message sent and received.
@@ -85,9 +98,17 @@ async def open_endpoint(
     core = DialogLayer(
         transactions,
         tokens=tokens,
-        capabilities=Capabilities(methods=methods, accept=accept, user_agent=user_agent, server=user_agent),
+        capabilities=Capabilities(
+            methods=methods,
+            accept=accept,
+            supported=supported,
+            info_packages=info_packages,
+            user_agent=user_agent,
+            server=user_agent,
+        ),
         timers=timers,
         limits=limits,
+        session_timer=session_timer,
     )
     endpoint = Endpoint(core, tokens=tokens, limits=limits, grace=grace)
     endpoint._transport = transport = Transport(
@@ -95,6 +116,7 @@ async def open_endpoint(
     )
     endpoint._originator = Originator(transport, tokens, user, user_agent, proxy)
     async with open_quiet_nursery() as nursery:
+        endpoint._nursery = nursery
         await nursery.start(transport.run)
         nursery.start_soon(endpoint._answer_unheard)
         try:

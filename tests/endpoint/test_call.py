@@ -150,11 +150,11 @@ def test_offerless_reinvite_keeps_our_session_until_acknowledged() -> None:
             ep.call("sip:b:5060", offer=SDP) as call,
         ):
             assert (await call.reinvite()).code == 200
-            assert (call.local_sdp, call.remote_sdp) == (SDP, SDP_3)
+            assert (call.local_sdp, call.remote_sdp, call.session.offer) == (SDP, SDP_2, SDP_3)
             with pytest.raises(sip.LocalProtocolError, match="still under way"):
                 await call.reinvite(SDP_2)
             await call.acknowledge(SDP_2)
-            assert call.local_sdp == SDP_2
+            assert (call.local_sdp, call.remote_sdp, call.session.offer) == (SDP_2, SDP_3, None)
 
     sip.testing.run(scenario)
 
@@ -213,7 +213,7 @@ def test_refused_reinvite_changes_nothing() -> None:
 
 
 @pytest.mark.rfc("R3261-14.2-2")
-def test_glare_is_surfaced_as_491() -> None:
+def test_glare_is_tried_again_until_both_offers_are_taken() -> None:
     codes = []
 
     async def reinvite(call) -> None:
@@ -223,8 +223,11 @@ def test_glare_is_surfaced_as_491() -> None:
     async def take(event) -> None:
         async with event.call as call:
             await call.answer(SDP_2)
-            await reinvite(call)
-            await call.wait_ended()
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(reinvite, call)
+                async for each in call.events():
+                    if isinstance(each, sip.ReinviteReceived):
+                        await each.answer(SDP)
 
     async def scenario(net) -> None:
         async with (
@@ -232,12 +235,17 @@ def test_glare_is_surfaced_as_491() -> None:
             opened(net, "udp://a:5060") as ep,
             ep.call("sip:b:5060", offer=SDP) as call,
         ):
-            await reinvite(call)
-            await trio.sleep(1)
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(reinvite, call)
+                async for event in call.events():
+                    if isinstance(event, sip.ReinviteReceived):
+                        await event.answer(SDP)
+                        break
             assert not call.is_ended
-            assert codes == [491, 491]
+            assert codes == [200, 200]
 
-    sip.testing.run(scenario, delay=0.05)
+    trace = sip.testing.run(scenario, delay=0.05)
+    assert trace.times("a>b 491") == trace.times("b>a 491") == [5.05]
 
 
 @pytest.mark.rfc("R3261-14.1-4")
@@ -577,7 +585,7 @@ def test_requests_of_a_call_number_themselves() -> None:
         ):
             await call.reinvite(SDP, headers=[("Subject", "again")])
             await call.request("INFO", headers=[("X-A", "1")])
-            with pytest.raises(sip.LocalProtocolError, match="use reinvite"):
+            with pytest.raises(sip.LocalProtocolError, match="use bye"):
                 await call.request("BYE")
             with pytest.raises(sip.LocalProtocolError, match="CR"):
                 await call.request("INFO", headers=[("X-A", "1\r\nEvil: yes")])
