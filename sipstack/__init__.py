@@ -4,7 +4,7 @@ import importlib
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from . import sdp, trace
+from . import outbound, sdp, trace
 from .auth import Credentials
 from .endpoint import (
     AckReceived,
@@ -108,6 +108,7 @@ __all__ = [
     "Trying",
     "UpdateReceived",
     "open_endpoint",
+    "outbound",
     "parse_message",
     "sdp",
     "testing",
