@@ -4,7 +4,7 @@ import importlib
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from . import sdp, trace
+from . import outbound, sdp, trace
 from .auth import Credentials
 from .dialogs import DialogSnapshot, SessionTimerPolicy, SnapshotError
 from .endpoint import (
@@ -128,6 +128,7 @@ __all__ = [
     "Trying",
     "UpdateReceived",
     "open_endpoint",
+    "outbound",
     "parse_message",
     "sdp",
     "testing",

@@ -101,6 +101,10 @@ def test_virtual_time() -> None:
     assert "at 32.0 seconds" in output
 
 
+def test_misbehave() -> None:
+    assert run("misbehave.py").endswith("rang at 1.5 seconds, acknowledged at 2.0\n")
+
+
 def test_every_example_is_run_here() -> None:
     tested = set(re.findall(r'"(\w+\.py)"', Path(__file__).read_text()))
     assert {path.name for path in EXAMPLES.glob("*.py")} <= tested
@@ -131,7 +135,8 @@ def test_readmes_virtual_scenario() -> None:
     exec(compile(block, "README.md", "exec"), {"sip": sip, "pytest": pytest, "print": lambda *_: None})
 
 
-def test_readmes_call_compiles() -> None:
-    block = next(block for block in readme_blocks() if "ep.call" in block)
+@pytest.mark.parametrize("word", ["ep.call", "outbound=hook"])
+def test_readmes_other_blocks_compile(word) -> None:
+    block = next(block for block in readme_blocks() if word in block)
     body = "".join(f"    {line}\n" for line in block.splitlines())
     compile(f"async def main(sdp):\n{body}", "README.md", "exec")

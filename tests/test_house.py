@@ -20,7 +20,7 @@ FLOORS: list[set[str]] = [
     {"sdp", "timers"},
     {"transactions"},
     {"dialogs"},
-    {"auth", "resolver"},
+    {"auth", "resolver", "outbound"},
     {"transport"},
     {"endpoint"},
     {"server", "conformance", "capi", "freeswitch", "testing"},
@@ -36,7 +36,7 @@ MAY_IMPORT["trace"] = {"message", "sdp", "timers", "transactions", "dialogs", "a
 for _room in ("transport", "endpoint", "server", "conformance", "capi", "freeswitch", "testing", "cli"):
     MAY_IMPORT[_room].add("trace")
 
-CORE = {"message", "sdp", "timers", "transactions", "dialogs", "auth", "resolver"}
+CORE = {"message", "sdp", "timers", "transactions", "dialogs", "auth", "resolver", "outbound"}
 OUT_OF_CORE = {"trio", "socket", "time", "random", "threading", "asyncio", "logging", "select", "secrets"}
 
 

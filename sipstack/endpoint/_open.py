@@ -10,6 +10,7 @@ import trio
 
 from sipstack.dialogs import Capabilities, DialogLayer, SessionTimerPolicy
 from sipstack.message import DEFAULT_LIMITS, Limits, Tokens
+from sipstack.outbound import Hook
 from sipstack.timers import TimerValues
 from sipstack.trace import Trace
 from sipstack.transactions import TransactionLayer
@@ -71,6 +72,7 @@ async def open_endpoint(
     limits: Limits = DEFAULT_LIMITS,
     randbytes: Callable[[int], bytes] = os.urandom,
     trace: Trace | None = None,
+    outbound: Hook | None = None,
     grace: float = 2.0,
 ) -> AsyncIterator[Endpoint]:
     """Open a user agent that listens on some URLs; leaving the block ends all it holds.
@@ -89,6 +91,8 @@ async def open_endpoint(
     :param timers: T1, T2 and T4.
     :param randbytes: the source of branches, tags and Call-IDs.
     :param trace: records every message sent and received.
+    :param outbound: is asked what to send in place of each message; what it raises ends the block: see
+        `sipstack.outbound`.
     :param grace: seconds that leaving a block waits for peers to take note.
     :raises TransportError: a URL cannot be listened on.
     """
@@ -112,7 +116,7 @@ async def open_endpoint(
     )
     endpoint = Endpoint(core, tokens=tokens, limits=limits, grace=grace)
     endpoint._transport = transport = Transport(
-        core, network or TrioNetwork(), deliver=endpoint._deliver, limits=limits, trace=trace
+        core, network or TrioNetwork(), deliver=endpoint._deliver, limits=limits, trace=trace, outbound=outbound
     )
     endpoint._originator = Originator(transport, tokens, user, user_agent, proxy)
     async with open_quiet_nursery() as nursery:

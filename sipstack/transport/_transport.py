@@ -11,6 +11,7 @@ import trio
 
 from sipstack.dialogs import Route
 from sipstack.message import DEFAULT_LIMITS, Limits, LocalProtocolError, Request
+from sipstack.outbound import Hook
 from sipstack.resolver import Resolution, ResolveError, Target, numeric_host
 from sipstack.transactions import Flow, Send, TransportError
 
@@ -19,6 +20,7 @@ from ._context import Context, Core, Counters, Recorder
 from ._datagram import DatagramListener
 from ._groups import unwrapping
 from ._network import HostPort, Network, TrioNetwork
+from ._outlet import Outlet
 from ._pool import ConnectionRefused, Pool
 from ._rate import SourceRate
 from ._size import is_too_large_for_udp
@@ -43,6 +45,7 @@ class Transport:
     :param deliver: takes each output that is neither Send nor Route; it must not block, and may call the core. It may
         be set later, before anything is listened on.
     :param trace: is told of every message that crosses a socket.
+    :param outbound: is asked what to send in place of each message; what it raises ends `run`.
     """
 
     def __init__(
@@ -53,6 +56,7 @@ class Transport:
         deliver: Callable[[Any], None] | None = None,
         limits: Limits = DEFAULT_LIMITS,
         trace: Recorder | None = None,
+        outbound: Hook | None = None,
     ) -> None:
         self.counters = Counters()
         self._core = core
@@ -63,6 +67,8 @@ class Transport:
         self._context = Context(
             core, limits, self.counters, trace, None if rate is None else SourceRate(rate), self.flush
         )
+        self._outlet = None if outbound is None else Outlet(outbound, self._send, self.flush, self.counters)
+        self._emit: Callable[[Send], None] = self._send if self._outlet is None else self._outlet.take
         self._senders: dict[HostPort, DatagramListener] = {}
         self._listeners: list[DatagramListener | Acceptor] = []
         self._choices: dict[tuple[str, str], DatagramListener | Acceptor | None] = {}
@@ -89,6 +95,8 @@ class Transport:
         )
         self._nursery.start_soon(self._keep_time)
         self._nursery.start_soon(self._pool.serve)
+        if self._outlet is not None:
+            self._nursery.start_soon(self._outlet.serve)
         return self
 
     async def __aexit__(self, *exc_info: Any) -> bool:
@@ -156,6 +164,8 @@ class Transport:
         self._senders.clear()
         self._choices.clear()
         self._pool.abandon()
+        if self._outlet is not None:
+            self._outlet.close()
         self._closing.set()
 
     # Time
@@ -188,7 +198,7 @@ class Transport:
                 output = outputs.popleft()
                 kind = type(output)
                 if kind is Send:
-                    self._send(output)
+                    self._emit(output)
                 elif kind is Route:
                     self._route(output.outgoing)
                 else:
