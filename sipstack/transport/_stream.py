@@ -1,19 +1,23 @@
-"""One stream connection: bytes in by a framer, bytes out by a bounded buffer (:rfc:`3261#section-18.3`)."""
+"""One connection: bytes in by a codec and a framer, bytes out by a bounded buffer (:rfc:`3261#section-18.3`)."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import trio
 
-from sipstack.message import Framer, KeepAlive, MalformedMessage, Response
-from sipstack.transactions import Flow
+from sipstack.message import Framer, KeepAlive, MalformedMessage, Request, Response
+from sipstack.transactions import Flow, TransportError
 
+from ._certificate import PeerCertificate
+from ._codec import Codec
 from ._context import Context
 from ._network import Stream
 
 if TYPE_CHECKING:
-    from ._pool import Pool
+    from ._pool import Key, Pool
 
 __all__ = ["Connection"]
 
@@ -27,10 +31,13 @@ class Connection:
 
     Driven by `serve`, one task; a second one lives only while the peer takes less than we have. `lose` ends it, at
     once and from anywhere.
+
+    :param codec: what stands between, its handshake done; None for plain TCP.
     """
 
     __slots__ = (
         "_buffer",
+        "_codec",
         "_context",
         "_framer",
         "_has_to_close",
@@ -43,13 +50,19 @@ class Connection:
         "flow",
         "is_accepted",
         "is_open",
+        "keys",
     )
 
-    def __init__(self, stream: Stream, flow: Flow, context: Context, pool: Pool, *, is_accepted: bool) -> None:
+    def __init__(
+        self, stream: Stream, codec: Codec | None, flow: Flow, context: Context, pool: Pool, *, is_accepted: bool
+    ) -> None:
         self.flow = flow
         self.is_accepted = is_accepted
         self.is_open = True
+        self.keys: list[Key] = []
+        "By which the pool finds it."
         self._stream = stream
+        self._codec = codec
         self._context = context
         self._pool = pool
         self._framer = Framer(context.limits)
@@ -66,6 +79,11 @@ class Connection:
             await self._written.wait()
 
     @property
+    def certificate(self) -> PeerCertificate | None:
+        """Return what the peer has proved to be."""
+        return None if self._codec is None else self._codec.certificate
+
+    @property
     def deadline(self) -> float:
         """Return when this connection is to be closed, unless something happens on it."""
         limits = self._context.limits
@@ -79,13 +97,23 @@ class Connection:
         """Write a message, now or as soon as the peer takes it; return whether the connection is there to do so."""
         if not self.is_open or self._has_to_close:
             return False
-        if not self._write(data):
+        if not self._write_encoded(data):
             return False
         context, flow = self._context, self.flow
         context.counters.sent += 1
         if context.trace is not None:
             context.trace.record(self._last_active, "sent", flow.transport, flow.local, flow.remote, data)
         return True
+
+    def _write_encoded(self, data: bytes) -> bool:
+        if self._codec is None:
+            return self._write(data)
+        try:
+            encoded = self._codec.send(data)
+        except TransportError as error:
+            self.lose(str(error))
+            return False
+        return self._write(encoded)
 
     def _write(self, data: bytes) -> bool:
         self._last_active = trio.current_time()
@@ -132,18 +160,43 @@ class Connection:
             self._written.set()
             self._written = None
 
-    async def serve(self) -> None:
-        """Read until the connection ends."""
+    async def serve(self, pieces: Iterable[bytes] = ()) -> None:
+        """Read until the connection ends.
+
+        :param pieces: what came with the end of the handshake.
+        """
+        for piece in pieces:
+            self._read_untrusted(piece)
         try:
             while data := await self._stream.receive_some(_READ_SIZE):
                 self._last_active = trio.current_time()
-                if not self._has_to_close:
+                if self._has_to_close:
+                    continue
+                if self._codec is None:
                     self._read_untrusted(data)
+                else:
+                    self._decode_untrusted(self._codec, data)
         except trio.BrokenResourceError as error:
             self.lose(f"the connection broke: {error}")
         except trio.ClosedResourceError:  # by `lose`, which said all there is to say
             pass
         else:
+            self.lose("the peer closed the connection")
+
+    def _decode_untrusted(self, codec: Codec, data: bytes) -> None:
+        detail = ""
+        pieces: list[bytes] = []
+        try:
+            pieces = codec.receive(data)
+        except TransportError as error:
+            detail = str(error)
+        if outgoing := codec.take_outgoing():
+            self._write(outgoing)
+        for piece in pieces:
+            self._read_untrusted(piece)
+        if detail:
+            self.lose(detail)
+        elif codec.has_ended:
             self.lose("the peer closed the connection")
 
     def _read_untrusted(self, data: bytes) -> None:
@@ -166,12 +219,14 @@ class Connection:
                 break
             if isinstance(message, KeepAlive):
                 counters.keepalives += 1
-                self._write(b"\r\n")
+                self._write_encoded(b"\r\n")
                 continue
             counters.received += 1
             self._partial_since = None
             if context.trace is not None:
                 context.trace.record(now, "received", flow.transport, flow.local, flow.remote, message.serialise())
+            if isinstance(message, Request) and self.is_accepted and self.certificate is not None:
+                self._pool.alias_untrusted(self, message)
             if isinstance(message, Response) or context.admits_request(flow.remote[0], now):
                 context.core.receive_message(message, flow, now)
                 context.flush()
@@ -200,6 +255,11 @@ class Connection:
     def abandon(self) -> None:
         """Close the connection without a word to the core."""
         self.is_open = False
+        if self._codec is not None:
+            last = self._codec.close()
+            if not self._buffer:  # else it would stand in the middle of something
+                with suppress(trio.BrokenResourceError):
+                    self._stream.send_nowait(last)
         self._buffer.clear()
         self._end_writing()
         self._stream.close()

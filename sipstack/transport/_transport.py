@@ -15,13 +15,16 @@ from sipstack.resolver import Resolution, ResolveError, Target, numeric_host
 from sipstack.transactions import Flow, Send, TransportError
 
 from ._acceptor import Acceptor
+from ._certificate import PeerCertificate
+from ._codec import Codec
 from ._context import Context, Core, Counters, Recorder
-from ._datagram import DatagramListener
+from ._datagram import DatagramListener, host_and_port
 from ._groups import unwrapping
 from ._network import HostPort, Network, TrioNetwork
-from ._pool import ConnectionRefused, Pool
+from ._pool import ConnectionRefused, Key, Pool
 from ._rate import SourceRate
 from ._size import is_too_large_for_udp
+from ._tls import TLSCodec, TLSConfig, TLSContexts
 from ._url import ListenURL
 
 __all__ = ["Transport"]
@@ -43,6 +46,7 @@ class Transport:
     :param deliver: takes each output that is neither Send nor Route; it must not block, and may call the core. It may
         be set later, before anything is listened on.
     :param trace: is told of every message that crosses a socket.
+    :param tls: what to show and whom to trust where the URL of a listener does not say.
     """
 
     def __init__(
@@ -53,6 +57,7 @@ class Transport:
         deliver: Callable[[Any], None] | None = None,
         limits: Limits = DEFAULT_LIMITS,
         trace: Recorder | None = None,
+        tls: TLSConfig | None = None,
     ) -> None:
         self.counters = Counters()
         self._core = core
@@ -66,6 +71,7 @@ class Transport:
         self._senders: dict[HostPort, DatagramListener] = {}
         self._listeners: list[DatagramListener | Acceptor] = []
         self._choices: dict[tuple[str, str], DatagramListener | Acceptor | None] = {}
+        self._tls = TLSContexts(tls or TLSConfig(), self.counters)
         self._routing = 0
         self._is_flushing = False
         self._awaited: tuple[Callable[[], bool], trio.Event] | None = None
@@ -86,6 +92,8 @@ class Transport:
             self._context,
             self._nursery,
             listener_for=self._listener_for,
+            codec_for=self._codec_for,
+            sent_by_for=self._sent_by_for,
         )
         self._nursery.start_soon(self._keep_time)
         self._nursery.start_soon(self._pool.serve)
@@ -121,13 +129,24 @@ class Transport:
                 socket = await self._network.open_datagram(host, place.port)
                 listener = DatagramListener(socket, self._network, self._context, self._senders)
             else:
-                listener = Acceptor(await self._network.listen_stream(host, place.port), self._context, self._pool)
+                listener = await self._open_acceptor(place, host)
         except OSError as error:
             raise TransportError(f"Cannot listen at {place}: {error.strerror or error}.") from error
         self._listeners.append(listener)
         self._choices.clear()
         self._nursery.start_soon(listener.serve)
         return _url_of(listener)
+
+    async def _open_acceptor(self, place: ListenURL, host: str) -> Acceptor:
+        if not place.is_secure:
+            return Acceptor(place, await self._network.listen_stream(host, place.port), self._context, self._pool)
+        tls = self._tls if place.tls is None else TLSContexts(place.tls, self.counters)
+        try:
+            tls.server()  # what is wrong with its files is to be known now
+        except TransportError as error:
+            raise TransportError(f"Cannot listen at {place}: {error}.") from error
+        socket = await self._network.listen_stream(host, place.port)
+        return Acceptor(place, socket, self._context, self._pool, tls=tls, new_codec=lambda: TLSCodec(tls.server()))
 
     @property
     def listeners(self) -> list[ListenURL]:
@@ -138,6 +157,11 @@ class Transport:
     def urls(self) -> list[str]:
         """Return the same as text: ``udp://127.0.0.1:5060``."""
         return [str(url) for url in self.listeners]
+
+    def peer_certificate(self, flow: Flow) -> PeerCertificate | None:
+        """Return what the peer at the other end of a flow has proved to be, if anything (:rfc:`5922#section-7`)."""
+        connection = self._pool.get(flow.connection)
+        return None if connection is None else connection.certificate
 
     async def aclose(self, grace: float = 1.0) -> None:
         """Stop listening, let connections write what they hold for so many seconds, and close everything."""
@@ -228,9 +252,9 @@ class Transport:
 
     def _route(self, outgoing: Any) -> None:
         core = self._core
-        has_udp = any(listener.transport == "UDP" for listener in self._listeners)
+        is_secure = outgoing.request.uri.is_secure or outgoing.next_hop.is_secure
         try:
-            resolution = Resolution(outgoing.next_hop, transports=("UDP", "TCP") if has_udp else ("TCP",))
+            resolution = Resolution(outgoing.next_hop, transports=self._transports(is_secure=is_secure))
             flow = self._hinted_flow(outgoing, resolution)
             if flow is None and resolution.targets:
                 flow = self._flow_at_hand(outgoing.request, resolution.targets[0])
@@ -243,6 +267,14 @@ class Transport:
             self._nursery.start_soon(self._route_in_time, outgoing, resolution)
         else:
             self._give_up_route(outgoing, TransportError(self._why_not_routing()))
+
+    def _transports(self, *, is_secure: bool) -> tuple[str, ...]:
+        """Return what a request can go by: for a SIPS URI, that is nothing without TLS (:rfc:`5630#section-3.1`)."""
+        if is_secure:
+            return ("TLS",)
+        if any(listener.transport == "UDP" for listener in self._listeners):
+            return ("UDP", "TCP", "TLS")
+        return ("TCP", "TLS")
 
     def _give_up_route(self, outgoing: Any, error: ResolveError | TransportError) -> None:
         kind: Literal["unroutable", "transport"] = "unroutable" if isinstance(error, ResolveError) else "transport"
@@ -278,7 +310,7 @@ class Transport:
         remote = (target.host, target.port)
         if target.transport == "UDP" and not self._goes_by_tcp(request, target):
             return self._datagram_flow(remote)
-        connection = self._pool.find("TCP", remote)
+        connection = self._pool.find(_connected(target), remote, target.name)
         return None if connection is None else connection.flow
 
     @staticmethod
@@ -321,12 +353,12 @@ class Transport:
     async def _flow_to(self, request: Request, target: Target) -> Flow:
         remote = (target.host, target.port)
         if target.transport != "UDP":
-            return (await self._pool.connect("TCP", remote)).flow
+            return (await self._pool.connect(target.transport, remote, target.name)).flow
         datagram_flow = self._datagram_flow(remote)
         if not self._goes_by_tcp(request, target):
             return datagram_flow
         try:
-            return (await self._pool.connect("TCP", remote)).flow
+            return (await self._pool.connect("TCP", remote, target.name)).flow
         except ConnectionRefused:  # a peer from before RFC 3261
             return datagram_flow
 
@@ -338,6 +370,23 @@ class Transport:
                 raise ResolveError(f"The name {host} has no address: {error.strerror or error}.") from error
             return addresses
         raise ResolveError(f"Looking up {host} took more than {self._limits.connect_seconds:g} seconds.")
+
+    def _codec_for(self, key: Key) -> Codec | None:
+        """Make the codec of a connection to be opened.
+
+        :raises TransportError: the files that it needs cannot be used.
+        """
+        transport, remote, name = key
+        if transport == "TCP":
+            return None
+        listener = self._listener_for(transport, remote[0])
+        tls = self._tls if not isinstance(listener, Acceptor) or listener.tls is None else listener.tls
+        return tls.client_codec(name, key)
+
+    def _sent_by_for(self, transport: str, local: HostPort) -> str:
+        # Nobody listens at the port we connect from: what we say in a Via is where we do (18.1.1).
+        listener = self._listener_for(transport, local[0])
+        return host_and_port(local if listener is None else (local[0], listener.address[1]))
 
     def _listener_for(self, transport: str, host: str) -> DatagramListener | Acceptor | None:
         """Choose the socket to send from: one whose address packets to the host leave from, where there is a choice."""
@@ -360,6 +409,11 @@ class Transport:
             self._choices.clear()
         self._choices[transport, host] = chosen
         return chosen
+
+
+def _connected(target: Target) -> str:
+    """Return the transport of the connection to a target: what is too large for UDP goes by TCP."""
+    return "TCP" if target.transport == "UDP" else target.transport
 
 
 def _refuse(output: object) -> None:

@@ -1,36 +1,44 @@
-"""Where to listen, as one word: `udp://host:port`."""
+"""Where to listen, as one word: `udp://host:port`, `tls://host:port?cert=FILE&key=FILE`."""
 
 from __future__ import annotations
 
 import re
 from typing import Self
+from urllib.parse import parse_qsl
 
 import attrs
 
 from sipstack.message import LocalProtocolError
 
+from ._tls import TLSConfig
+
 __all__ = ["ListenURL"]
 
-_URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(\[[^\[\]/@?#]*\]|[^:\[\]/@?#]*)(?::([0-9]{1,5}))?/?", re.ASCII)
-_PORTS = {"udp": 5060, "tcp": 5060}
+_URL = re.compile(
+    r"([A-Za-z][A-Za-z0-9+.-]*)://(\[[^\[\]/@?#]*\]|[^:\[\]/@?#]*)(?::([0-9]{1,5}))?/?(?:\?([^#]*))?", re.ASCII
+)
+_PORTS = {"udp": 5060, "tcp": 5060, "tls": 5061}
+_SECURE = frozenset({"tls"})
 
 
 @attrs.frozen
 class ListenURL:
     """Name a transport, a local host and a port to listen on.
 
-    :param scheme: "udp" or "tcp".
+    :param scheme: "udp", "tcp" or "tls".
     :param host: an address or a name, without brackets; "0.0.0.0" and "::" are all addresses of their family.
     :param port: 0 lets the system choose.
+    :param tls: certificates and trust, if the URL says so; `str` leaves them out.
     """
 
     scheme: str
     host: str
     port: int
+    tls: TLSConfig | None = None
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read a URL; no host means all IPv4 addresses, no port means 5060.
+        """Read a URL; no host means all IPv4 addresses, no port the transport's own.
 
         :raises LocalProtocolError: it is none.
         """
@@ -41,16 +49,33 @@ class ListenURL:
             )
         scheme, host, port = match[1].lower(), match[2], match[3]
         if scheme not in _PORTS:
-            raise LocalProtocolError(f"{text!r} asks for {scheme}, and only {' and '.join(_PORTS)} can be listened on.")
+            raise LocalProtocolError(f"{text!r} asks for {scheme}, and only {', '.join(_PORTS)} can be listened on.")
         number = int(port) if port is not None else _PORTS[scheme]
         if number > 65_535:
             raise LocalProtocolError(f"{text!r} has port {number}, and ports end at 65535.")
-        return cls(scheme, host.strip("[]") or "0.0.0.0", number)  # noqa: S104  (what no host means)
+        tls = cls._tls(text, scheme, match[4] or "")
+        return cls(scheme, host.strip("[]") or "0.0.0.0", number, tls)  # noqa: S104  (what no host means)
+
+    @staticmethod
+    def _tls(text: str, scheme: str, query: str) -> TLSConfig | None:
+        if not query:
+            return None
+        if scheme not in _SECURE:
+            raise LocalProtocolError(f"{text!r} has parameters, and {scheme} has none.")
+        pairs = parse_qsl(query, keep_blank_values=True)
+        if len(dict(pairs)) != len(pairs):
+            raise LocalProtocolError(f"{text!r} says something twice.")
+        return TLSConfig.from_parameters(dict(pairs))
 
     @property
     def transport(self) -> str:
         """Return the transport's name in a Via."""
         return self.scheme.upper()
+
+    @property
+    def is_secure(self) -> bool:
+        """Tell whether it listens for TLS."""
+        return self.scheme in _SECURE
 
     @property
     def is_wildcard(self) -> bool:
