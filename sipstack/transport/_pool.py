@@ -62,6 +62,7 @@ class _Listener(Protocol):
 class _Opening:
     waiting: deque[Send] = attrs.field(factory=deque)
     size: int = 0
+    is_connected: bool = False
     done: trio.Event = attrs.field(factory=trio.Event)
     outcome: Connection | TransportError = attrs.field(factory=lambda: TransportError("the connection is not open yet"))
 
@@ -176,9 +177,10 @@ class Pool:
         sent_by: str,
         *,
         is_accepted: bool,
+        is_alias: bool = False,
     ) -> Connection:
         self._number += 1
-        flow = Flow(transport=transport, local=local, remote=remote, sent_by=sent_by, connection=self._number)
+        flow = Flow(transport, local, remote, sent_by, self._number, is_alias)
         connection = Connection(stream, codec, flow, self._context, self, is_accepted=is_accepted)
         self._connections[self._number] = connection
         self.watch(connection)
@@ -300,13 +302,19 @@ class Pool:
         place = host_and_port(remote)
         opened: Connection | None = None
         pieces: list[bytes] = []
-        error = TransportError(f"{place} did not take a connection in time")
+        error: TransportError
         try:
             with trio.move_on_after(self._context.limits.connect_seconds):
-                opened, pieces = await self._open_connection(key)
+                opened, pieces = await self._open_connection(key, opening)
+            if opening.is_connected:
+                error = TransportError(
+                    f"{place} took the connection, and then nothing came; does it speak {transport}?"
+                )
+            else:
+                error = TransportError(f"{place} did not take a connection in time")
         except OSError as reason:
             kind = ConnectionRefused if reason.errno in _REFUSALS else TransportError
-            error = kind(f"no connection to {place}: {reason.strerror or reason}")
+            error = kind(f"no {transport} connection to {place}: {reason.strerror or reason}")
         except TransportError as reason:
             error = TransportError(f"no {transport} connection to {place}: {reason}")
         finally:
@@ -325,19 +333,28 @@ class Pool:
         opening.done.set()
         self._context.flush()
 
-    async def _open_connection(self, key: Key) -> tuple[Connection, list[bytes]]:
+    async def _open_connection(self, key: Key, opening: _Opening) -> tuple[Connection, list[bytes]]:
         transport, remote, _ = key
         listener = self._listener_for(transport, remote[0])
         local_host = None if listener is None or listener.is_wildcard else listener.address[0]
         codec = self._codec_for(key)
         stream, local, _ = await self._network.connect_stream(*remote, local_host=local_host)
+        opening.is_connected = True
         try:
             pieces = [] if codec is None else await shake_hands(stream, codec)
         except BaseException:  # a cancellation too must not leave it open
             stream.close()
             raise
         connection = self._add(
-            stream, codec, transport, local, remote, self._sent_by_for(transport, local), is_accepted=False
+            stream,
+            codec,
+            transport,
+            local,
+            remote,
+            self._sent_by_for(transport, local),
+            is_accepted=False,
+            # We accept requests by it as by our listener, whose certificate was shown.
+            is_alias=transport == "TLS" and listener is not None,
         )
         self._register(connection, key)
         if connection.certificate is not None:

@@ -47,12 +47,12 @@ class RoutingCore(TransactionLayer):
 
 
 class Party:
-    def __init__(self, network, *, seed=1, limits=DEFAULT_LIMITS, trace=None, code=200) -> None:
+    def __init__(self, network, *, seed=1, limits=DEFAULT_LIMITS, trace=None, code=200, tls=None) -> None:
         self.core = RoutingCore(seed, limits)
         self.code = code
         self.delivered = []
         self._news = trio.Event()
-        self.transport = Transport(self.core, network, deliver=self._deliver, limits=limits, trace=trace)
+        self.transport = Transport(self.core, network, deliver=self._deliver, limits=limits, trace=trace, tls=tls)
 
     def _deliver(self, output) -> None:
         self.delivered.append(output)

@@ -113,7 +113,7 @@ def test_refused_connection_is_unroutable(open_party):
         async with open_party(net, "tcp://a:5060") as a:
             a.send(request(via=None), f"sip:{net.address_of('b')};transport=tcp")
             await trio.sleep(1)
-            assert a.core.unroutables == ["no connection to 10.0.0.2:5060: Connection refused"]
+            assert a.core.unroutables == ["no TCP connection to 10.0.0.2:5060: Connection refused"]
             assert a.core.kinds == ["transport"]
 
     run(scenario)
