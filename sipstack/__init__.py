@@ -56,6 +56,7 @@ from .message import (
 from .resolver import ResolveError
 from .timers import TimerValues
 from .transactions import TransactionTimeout, TransportError
+from .transport import TLSConfig
 
 if TYPE_CHECKING:
     from . import testing
@@ -102,6 +103,7 @@ __all__ = [
     "Response",
     "Ringing",
     "SipError",
+    "TLSConfig",
     "TimerValues",
     "TransactionTimeout",
     "TransportError",

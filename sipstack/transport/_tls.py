@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import ssl
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable
 from contextlib import suppress
 from typing import Literal, Self, TypeAlias
+from urllib.parse import parse_qsl
 
 import attrs
 
@@ -57,11 +58,18 @@ class TLSConfig:
     verify: Verify = "server"
 
     @classmethod
-    def from_parameters(cls, parameters: Mapping[str, str]) -> Self:
-        """Read the parameters of a URL.
+    def parse(cls, text: str) -> Self:
+        """Read parameters as a URL has them: ``cert=FILE&key=FILE&ca=FILE&verify=mutual``.
 
         :raises LocalProtocolError: one is unknown or wrong.
         """
+        try:
+            pairs = parse_qsl(text, keep_blank_values=True, strict_parsing=True)
+        except ValueError:
+            raise LocalProtocolError(f"{text!r} is not like cert=FILE&key=FILE&ca=FILE&verify=mutual.") from None
+        parameters = dict(pairs)
+        if len(parameters) != len(pairs):
+            raise LocalProtocolError(f"{text!r} says something twice.")
         unknown = parameters.keys() - {"cert", "key", "ca", "verify"}
         if unknown:
             raise LocalProtocolError(f"TLS has no parameter {min(unknown)!r}; it has cert, key, ca and verify.")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from typing import Self
-from urllib.parse import parse_qsl
 
 import attrs
 
@@ -62,10 +61,7 @@ class ListenURL:
             return None
         if scheme not in _SECURE:
             raise LocalProtocolError(f"{text!r} has parameters, and {scheme} has none.")
-        pairs = parse_qsl(query, keep_blank_values=True)
-        if len(dict(pairs)) != len(pairs):
-            raise LocalProtocolError(f"{text!r} says something twice.")
-        return TLSConfig.from_parameters(dict(pairs))
+        return TLSConfig.parse(query)
 
     @property
     def transport(self) -> str:
