@@ -52,6 +52,8 @@ class Limits:
     "Opening a stream connection may take so long, with all its handshakes."
     handshake_seconds: float = 10.0
     "A peer that connected has so long for the handshakes of TLS and WebSocket."
+    ping_seconds: float = 25.0
+    "A WebSocket peer that is silent for so long is pinged, and closed if it stays silent (proxies often allow 30 s)."
 
 
 DEFAULT_LIMITS = Limits()

@@ -34,12 +34,12 @@ class Acceptor:
         context: Context,
         pool: Pool,
         *,
-        tls: TLSContexts | None = None,
+        contexts: TLSContexts | None = None,
         new_codec: Callable[[], Codec] | None = None,
     ) -> None:
         self.place = place
         self.transport = place.transport
-        self.tls = tls
+        self.contexts = contexts
         self.address = listener.address
         self.is_wildcard = self.address[0] in WILDCARDS
         self._listener = listener

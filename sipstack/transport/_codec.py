@@ -24,6 +24,11 @@ class Codec(Protocol):
     """Turn messages into what goes over a connection, and what comes over it into pieces for a framer."""
 
     @property
+    def is_framed(self) -> bool:
+        """Tell whether each piece is one whole message, rather than some bytes of a stream."""
+        ...
+
+    @property
     def is_ready(self) -> bool:
         """Tell whether the handshake is over."""
         ...

@@ -25,10 +25,11 @@ from ._stream import Connection
 __all__ = ["ConnectionRefused", "Key", "Pool"]
 
 Key: TypeAlias = tuple[str, HostPort, str]
-"A transport, the address at the far end, and whom its certificate is for: nobody in particular on plain transports."
+"A transport, the address at the far end, and the host that is meant there: none in particular by TCP."
 
 _REFUSALS = frozenset({errno.ECONNREFUSED, errno.ECONNRESET, errno.EPROTONOSUPPORT, errno.ENOPROTOOPT})
-_SECURE = frozenset({"TLS", "WSS"})
+_NAMED = frozenset({"TLS", "WS", "WSS"})
+"Transports on which a host is told by its name, in SNI or as an HTTP Host, and may be another than its neighbour."
 _ALIASES = 64
 "Addresses that one connection may stand for; a peer has one for each place where it listens."
 _SWEEP_PAUSE = 0.25
@@ -36,12 +37,12 @@ _SWEEP_PAUSE = 0.25
 
 
 def _key(transport: str, remote: HostPort, name: str) -> Key:
-    return transport, remote, identity_of_host(name or remote[0]) if transport in _SECURE else ""
+    return transport, remote, identity_of_host(name or remote[0]) if transport in _NAMED else ""
 
 
 def _host_of(output: Send) -> str:
-    """Return the host that a message of ours is for, where TLS must know and no flow tells; else nothing."""
-    if output.flow.transport not in _SECURE:
+    """Return the host that a message of ours is for, where the connection to it must know; else nothing."""
+    if output.flow.transport not in _NAMED:
         return ""
     message = parse_message(output.data) if output.message is None else output.message
     if isinstance(message, Response):
@@ -378,8 +379,7 @@ class Pool:
             now = trio.current_time()
             for connection in list(self._connections.values()):
                 if connection.deadline <= now:
-                    self._context.counters.connections_expired += 1
-                    connection.lose("nothing came or went for too long")
+                    connection.expire(now)
             nearest = min((each.deadline for each in self._connections.values()), default=math.inf)
             self._sweep = trio.CancelScope(deadline=max(nearest, now + _SWEEP_PAUSE))
 

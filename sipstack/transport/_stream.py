@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from sipstack.message import Framer, KeepAlive, MalformedMessage, Request, Response
+from sipstack.message import KeepAlive, MalformedMessage, Request, Response
 from sipstack.transactions import Flow, TransportError
 
 from ._certificate import PeerCertificate
 from ._codec import Codec
 from ._context import Context
+from ._framer import new_framer
 from ._network import Stream
 
 if TYPE_CHECKING:
@@ -42,7 +43,9 @@ class Connection:
         "_framer",
         "_has_to_close",
         "_last_active",
+        "_last_heard",
         "_partial_since",
+        "_pinged_at",
         "_pool",
         "_stream",
         "_stuck_since",
@@ -65,10 +68,11 @@ class Connection:
         self._codec = codec
         self._context = context
         self._pool = pool
-        self._framer = Framer(context.limits)
+        self._framer = new_framer(codec, context.limits)
         self._buffer = bytearray()
         self._has_to_close = False
-        self._last_active = trio.current_time()
+        self._last_active = self._last_heard = trio.current_time()
+        self._pinged_at: float | None = None
         self._partial_since: float | None = None
         self._stuck_since: float | None = None
         self._written: trio.Event | None = None
@@ -85,13 +89,35 @@ class Connection:
 
     @property
     def deadline(self) -> float:
-        """Return when this connection is to be closed, unless something happens on it."""
+        """Return when `expire` is to be called, unless something happens on this connection."""
+        end = self._end
+        if self._pings and self._pinged_at is None:
+            return min(end, self._last_heard + self._context.limits.ping_seconds)
+        return end
+
+    @property
+    def _pings(self) -> bool:
+        return self._codec is not None and self._codec.is_framed
+
+    @property
+    def _end(self) -> float:
         limits = self._context.limits
         deadline = self._last_active + limits.idle_seconds
+        if self._pinged_at is not None:
+            deadline = min(deadline, self._pinged_at + limits.ping_seconds)
         for since in (self._partial_since, self._stuck_since):
             if since is not None:
                 deadline = min(deadline, since + limits.message_seconds)
         return deadline
+
+    def expire(self, now: float) -> None:
+        """Close the connection at its deadline, or ask the peer for a sign of life before."""
+        if now < self._end and self._codec is not None and self._codec.ping():
+            self._pinged_at = now
+            self._write(self._codec.take_outgoing())
+        else:
+            self._context.counters.connections_expired += 1
+            self.lose("nothing came or went for too long")
 
     def send(self, data: bytes) -> bool:
         """Write a message, now or as soon as the peer takes it; return whether the connection is there to do so."""
@@ -169,7 +195,8 @@ class Connection:
             self._read_untrusted(piece)
         try:
             while data := await self._stream.receive_some(_READ_SIZE):
-                self._last_active = trio.current_time()
+                self._last_active = self._last_heard = trio.current_time()
+                self._pinged_at = None
                 if self._has_to_close:
                     continue
                 if self._codec is None:
@@ -194,6 +221,8 @@ class Connection:
             self._write(outgoing)
         for piece in pieces:
             self._read_untrusted(piece)
+        if not pieces:
+            self._note_partial()
         if detail:
             self.lose(detail)
         elif codec.has_ended:
@@ -230,7 +259,10 @@ class Connection:
             if isinstance(message, Response) or context.admits_request(flow.remote[0], now):
                 context.core.receive_message(message, flow, now)
                 context.flush()
-        if not framer.has_partial:
+        self._note_partial()
+
+    def _note_partial(self) -> None:
+        if not (self._framer.has_partial or (self._codec is not None and self._codec.has_partial)):
             self._partial_since = None
         elif self._partial_since is None:
             # Counted from its first byte, whatever trickles in after it.

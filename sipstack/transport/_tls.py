@@ -67,9 +67,17 @@ class TLSConfig:
             pairs = parse_qsl(text, keep_blank_values=True, strict_parsing=True)
         except ValueError:
             raise LocalProtocolError(f"{text!r} is not like cert=FILE&key=FILE&ca=FILE&verify=mutual.") from None
+        return cls.from_pairs(pairs)
+
+    @classmethod
+    def from_pairs(cls, pairs: list[tuple[str, str]]) -> Self:
+        """Read parameters, taken apart.
+
+        :raises LocalProtocolError: one is unknown or wrong.
+        """
         parameters = dict(pairs)
         if len(parameters) != len(pairs):
-            raise LocalProtocolError(f"{text!r} says something twice.")
+            raise LocalProtocolError(f"{', '.join(name for name, _ in pairs)}: one of them stands twice.")
         unknown = parameters.keys() - {"cert", "key", "ca", "verify"}
         if unknown:
             raise LocalProtocolError(f"TLS has no parameter {min(unknown)!r}; it has cert, key, ca and verify.")
@@ -225,6 +233,8 @@ class TLSCodec:
         "has_ended",
         "is_ready",
     )
+
+    is_framed = False
 
     def __init__(
         self,

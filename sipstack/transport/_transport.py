@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable
+from functools import cached_property
 from ipaddress import ip_address
 from typing import Any, Literal, Self
 
+import attrs
 import trio
 
 from sipstack.dialogs import Route
-from sipstack.message import DEFAULT_LIMITS, Limits, LocalProtocolError, Request
+from sipstack.message import DEFAULT_LIMITS, Limits, LocalProtocolError, Request, Tokens
 from sipstack.resolver import Resolution, ResolveError, Target, numeric_host
 from sipstack.transactions import Flow, Send, TransportError
 
 from ._acceptor import Acceptor
 from ._certificate import PeerCertificate
 from ._codec import Codec
+from ._codecs import Codecs
 from ._context import Context, Core, Counters, Recorder
 from ._datagram import DatagramListener, host_and_port
 from ._groups import unwrapping
@@ -24,7 +28,7 @@ from ._network import HostPort, Network, TrioNetwork
 from ._pool import ConnectionRefused, Key, Pool
 from ._rate import SourceRate
 from ._size import is_too_large_for_udp
-from ._tls import TLSCodec, TLSConfig, TLSContexts
+from ._tls import TLSConfig
 from ._url import ListenURL
 
 __all__ = ["Transport"]
@@ -47,6 +51,8 @@ class Transport:
         be set later, before anything is listened on.
     :param trace: is told of every message that crosses a socket.
     :param tls: what to show and whom to trust where the URL of a listener does not say.
+    :param websocket_path: the path to ask WebSocket servers for; no SIP URI can name one.
+    :param tokens: the source of the host name in our Via where we are a WebSocket client.
     """
 
     def __init__(
@@ -58,6 +64,8 @@ class Transport:
         limits: Limits = DEFAULT_LIMITS,
         trace: Recorder | None = None,
         tls: TLSConfig | None = None,
+        websocket_path: str = "/",
+        tokens: Tokens | None = None,
     ) -> None:
         self.counters = Counters()
         self._core = core
@@ -71,7 +79,8 @@ class Transport:
         self._senders: dict[HostPort, DatagramListener] = {}
         self._listeners: list[DatagramListener | Acceptor] = []
         self._choices: dict[tuple[str, str], DatagramListener | Acceptor | None] = {}
-        self._tls = TLSContexts(tls or TLSConfig(), self.counters)
+        self._codecs = Codecs(limits, self.counters, tls, websocket_path)
+        self._tokens = tokens or Tokens(os.urandom)
         self._routing = 0
         self._is_flushing = False
         self._awaited: tuple[Callable[[], bool], trio.Event] | None = None
@@ -138,15 +147,13 @@ class Transport:
         return _url_of(listener)
 
     async def _open_acceptor(self, place: ListenURL, host: str) -> Acceptor:
-        if not place.is_secure:
-            return Acceptor(place, await self._network.listen_stream(host, place.port), self._context, self._pool)
-        tls = self._tls if place.tls is None else TLSContexts(place.tls, self.counters)
+        contexts = self._codecs.contexts_for(place)
         try:
-            tls.server()  # what is wrong with its files is to be known now
+            new_codec = self._codecs.server_maker(place, contexts)
         except TransportError as error:
             raise TransportError(f"Cannot listen at {place}: {error}.") from error
         socket = await self._network.listen_stream(host, place.port)
-        return Acceptor(place, socket, self._context, self._pool, tls=tls, new_codec=lambda: TLSCodec(tls.server()))
+        return Acceptor(place, socket, self._context, self._pool, contexts=contexts, new_codec=new_codec)
 
     @property
     def listeners(self) -> list[ListenURL]:
@@ -271,10 +278,10 @@ class Transport:
     def _transports(self, *, is_secure: bool) -> tuple[str, ...]:
         """Return what a request can go by: for a SIPS URI, that is nothing without TLS (:rfc:`5630#section-3.1`)."""
         if is_secure:
-            return ("TLS",)
+            return ("TLS", "WSS")
         if any(listener.transport == "UDP" for listener in self._listeners):
-            return ("UDP", "TCP", "TLS")
-        return ("TCP", "TLS")
+            return ("UDP", "TCP", "TLS", "WS", "WSS")
+        return ("TCP", "TLS", "WS", "WSS")
 
     def _give_up_route(self, outgoing: Any, error: ResolveError | TransportError) -> None:
         kind: Literal["unroutable", "transport"] = "unroutable" if isinstance(error, ResolveError) else "transport"
@@ -297,7 +304,10 @@ class Transport:
     def _hinted_flow(self, outgoing: Any, resolution: Resolution) -> Flow | None:
         """Return the connection that a dialog was last reached by: behind a NAT, the only way to that peer."""
         hint: Flow | None = getattr(outgoing, "flow_hint", None)
-        if hint is None or not hint.connection or hint.transport != resolution.transport:
+        if hint is None or not hint.connection:
+            return None
+        # Whose connection is WSS is told by transport=ws all the same (RFC 7118, 5.2).
+        if hint.transport != resolution.transport and (hint.transport, resolution.transport) != ("WSS", "WS"):
             return None
         connection = self._pool.get(hint.connection)
         return None if connection is None else connection.flow
@@ -374,16 +384,20 @@ class Transport:
     def _codec_for(self, key: Key) -> Codec | None:
         """Make the codec of a connection to be opened.
 
-        :raises TransportError: the files that it needs cannot be used.
+        :raises TransportError: what it needs cannot be used.
         """
         transport, remote, name = key
-        if transport == "TCP":
-            return None
         listener = self._listener_for(transport, remote[0])
-        tls = self._tls if not isinstance(listener, Acceptor) or listener.tls is None else listener.tls
-        return tls.client_codec(name, key)
+        contexts = listener.contexts if isinstance(listener, Acceptor) else None
+        return self._codecs.for_client(transport, remote, name, contexts)
+
+    @cached_property
+    def _nowhere(self) -> str:
+        return f"{self._tokens.tag()}.invalid"
 
     def _sent_by_for(self, transport: str, local: HostPort) -> str:
+        if transport.startswith("WS"):
+            return self._nowhere  # a WebSocket client is reached by no connection but its own (RFC 7118, 5)
         # Nobody listens at the port we connect from: what we say in a Via is where we do (18.1.1).
         listener = self._listener_for(transport, local[0])
         return host_and_port(local if listener is None else (local[0], listener.address[1]))
@@ -421,4 +435,7 @@ def _refuse(output: object) -> None:
 
 
 def _url_of(listener: DatagramListener | Acceptor) -> ListenURL:
-    return ListenURL(listener.transport.lower(), *listener.address)
+    host, port = listener.address
+    if isinstance(listener, Acceptor):
+        return attrs.evolve(listener.place, host=host, port=port)
+    return ListenURL("udp", host, port)

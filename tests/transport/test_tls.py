@@ -498,7 +498,7 @@ def test_old_versions_are_refused(authority):
         ("tls://a?key=x", "key without a certificate"),
         ("tls://a?verify=maybe", "not 'maybe'"),
         ("tls://a?cert=x&cert=y", "twice"),
-        ("tcp://a?cert=x", "tcp has none"),
+        ("tcp://a?cert=x", "tcp has no such thing"),
     ],
 )
 def test_wrong_parameters(text, words):
