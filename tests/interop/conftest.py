@@ -496,6 +496,28 @@ def linphone(start: Start, need: Callable[[str], str], tmp_path: Path) -> Linpho
     return Linphone(running, f"sip:linphone@127.0.0.1:{port}")
 
 
+# --- JsSIP and SIP.js -----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def node(start: Start, need: Callable[[str], str], authority: Any, monkeypatch: pytest.MonkeyPatch) -> Start:
+    """Start one of the programs in `node`, which need the npm packages jssip, sip.js and ws on NODE_PATH."""
+    program = need("node")
+    looked_up = subprocess.run(
+        [program, "-e", "for (const name of ['jssip', 'sip.js', 'ws']) require.resolve(name)"],
+        capture_output=True,
+        check=False,
+    )
+    if looked_up.returncode:
+        pytest.skip("the npm packages jssip, sip.js and ws are not on NODE_PATH")
+    monkeypatch.setenv("NODE_EXTRA_CA_CERTS", authority.file)
+
+    def begin(script: str, *arguments: str) -> Running:
+        return start(program, str(HERE / "node" / script), *arguments)
+
+    return begin
+
+
 # --- Kamailio -------------------------------------------------------------------------------------------------------
 
 

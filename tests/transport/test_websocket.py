@@ -159,7 +159,7 @@ def test_wss_with_a_wrong_name(open_party, secure):
         (handshake(path="/other"), b"404"),
         (handshake(path="/sip?token=1"), b"101"),
         (handshake(*["X: y"] * 200), b"431"),
-        (b"POST / HTTP/1.1\r\n\r\n", b"405"),
+        (b"POST /sip HTTP/1.1\r\n\r\n", b"405"),
         (b"OPTIONS sip:b SIP/2.0\r\nVia: SIP/2.0/WS a\r\n\r\n", b""),  # not even HTTP
         (b"\xff\xfe\r\n\r\n", b""),
     ],
