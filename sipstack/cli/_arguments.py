@@ -187,6 +187,9 @@ def _listen(parser: argparse.ArgumentParser) -> None:
         type=_tls,
         help="what to show to TLS peers and whom to trust, such as 'ca=lab.pem' or 'cert=me.pem&verify=none'",
     )
+    parser.add_argument(
+        "--websocket-path", metavar="PATH", default="/", help="the path to ask WebSocket servers for (default: /)"
+    )
 
 
 def _credentials(parser: argparse.ArgumentParser) -> None:

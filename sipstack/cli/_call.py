@@ -39,6 +39,7 @@ async def call(job: Job) -> int:
             methods=METHODS,
             user=arguments.user or "sipstack",
             tls=arguments.tls,
+            websocket_path=arguments.websocket_path,
         ) as endpoint:
             session = LocalSession(media_address(endpoint.urls, peers[0], network))
             output.event("calling", None, uri=arguments.uri)

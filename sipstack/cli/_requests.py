@@ -57,6 +57,7 @@ async def _exchange(job: Job, method: str, *, body: bytes = b"") -> Response | N
             trace=job.trace,
             user=arguments.user or "sipstack",
             tls=arguments.tls,
+            websocket_path=arguments.websocket_path,
             grace=0.0,
         ) as endpoint:
             try:
