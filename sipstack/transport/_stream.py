@@ -193,6 +193,8 @@ class Connection:
         """
         for piece in pieces:
             self._read_untrusted(piece)
+        if self._codec is not None and self._codec.has_ended:
+            self.lose("the peer closed the connection")
         try:
             while data := await self._stream.receive_some(_READ_SIZE):
                 self._last_active = self._last_heard = trio.current_time()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Self
 
 from websockets.client import ClientProtocol
@@ -165,13 +166,19 @@ class WebSocketCodec:
                 self._protocol.send_binary(data)
         except InvalidState as error:
             raise TransportError("the WebSocket connection is being closed") from error
-        return self.take_outgoing()
+        return self._encode()
+
+    def _encode(self) -> bytes:
+        data = b"".join(self._protocol.data_to_send())
+        if self._below is None or not data:
+            return data
+        return self._below.send(data)
 
     def take_outgoing(self) -> bytes:
-        data = b"".join(self._protocol.data_to_send())
-        if self._below is None:
-            return data
-        return self._below.take_outgoing() + (self._below.send(data) if data else b"")
+        data = b""
+        with suppress(TransportError):  # TLS is broken, which whoever reads or writes is told
+            data = self._encode()
+        return data if self._below is None else self._below.take_outgoing() + data
 
     def ping(self) -> bool:
         """Ask the peer for a pong (:rfc:`7118#section-6`)."""
