@@ -23,11 +23,12 @@ class Authority:
         self.ca.cert_pem.write_to_path(self.file)
         self._number = 0
 
-    def issue(self, *dns: str, uris=(), common_name="", days=1.0, into: str | None = None) -> str:
+    def issue(self, *dns: str, uris=(), common_name="", days=1.0, use=None, into: str | None = None) -> str:
         """Return a file with a certificate and its key.
 
         :param dns: DNS names and addresses; without any, and without URIs, there is no subjectAltName.
         :param days: until it expires; it began two days ago.
+        :param use: the one thing that it may be used for, by OID.
         """
         key = ec.generate_private_key(ec.SECP256R1())
         now = datetime.datetime.now(datetime.UTC)
@@ -52,6 +53,8 @@ class Authority:
         alternatives = [x509.UniformResourceIdentifier(uri) for uri in uris] + [_general_name(name) for name in dns]
         if alternatives:
             builder = builder.add_extension(x509.SubjectAlternativeName(alternatives), critical=not names)
+        if use is not None:
+            builder = builder.add_extension(x509.ExtendedKeyUsage([use]), critical=True)
         self._number += 1
         path = Path(into) if into else self.folder / f"{self._number}.pem"
         path.write_bytes(

@@ -66,7 +66,7 @@ class Codecs:
             return None
         tls: TLSCodec | None = None
         if transport != "WS":
-            tls = (contexts or self._tls).client_codec(name, (transport, remote, name))
+            tls = (contexts or self._tls).client_codec(name, (transport, remote, name), is_web=transport == "WSS")
         if transport == "TLS":
             return tls
         return _websocket_codec().for_client(self._limits, tls, host=name, port=remote[1], path=self._websocket_path)

@@ -358,7 +358,7 @@ class Pool:
             is_alias=transport == "TLS" and listener is not None,
         )
         self._register(connection, key)
-        if connection.certificate is not None:
+        if connection.certificate is not None and transport == "TLS":
             # Whoever else it is proves to be may be sent to by it as well (RFC 5923, 8.1).
             for identity in connection.certificate.identities:
                 if (other := (transport, remote, identity)) != key:

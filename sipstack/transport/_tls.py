@@ -107,7 +107,7 @@ class TLSContexts:
         self._counters = counters
         self._stamp: tuple[object, ...] = ()
         self._server: ssl.SSLContext | None = None
-        self._client: ssl.SSLContext | None = None
+        self._clients: dict[bool, ssl.SSLContext] = {}  # by whether web names count
         self._sessions: dict[Hashable, ssl.SSLSession] = {}
 
     def server(self) -> ssl.SSLContext:
@@ -120,21 +120,23 @@ class TLSContexts:
             self._server = _server_context(self.config)
         return self._server
 
-    def client_codec(self, name: str, key: Hashable) -> TLSCodec:
+    def client_codec(self, name: str, key: Hashable, *, is_web: bool = False) -> TLSCodec:
         """Return the codec of a connection to be opened.
 
         :param name: the host that the peer's certificate must be for.
         :param key: whose session is to be resumed, if there was one.
+        :param is_web: whether the rules of HTTPS say so, as for WSS (:rfc:`7118#section-9.1`), and not those of SIP.
         :raises TransportError: a file cannot be used, and never could.
         """
         self._look_for_changes()
-        if self._client is None:
-            self._client = _client_context(self.config)
-        return TLSCodec(self._client, name=name, session=self._sessions.get(key), keeper=self, key=key)
+        context = self._clients.get(is_web)
+        if context is None:
+            context = self._clients[is_web] = _client_context(self.config, is_web=is_web)
+        return TLSCodec(context, name=name, session=self._sessions.get(key), keeper=self, key=key)
 
     def keep_session(self, key: Hashable, context: ssl.SSLContext, session: ssl.SSLSession) -> None:
         """Remember a session for the next connection to the same peer."""
-        if context is not self._client:
+        if context not in self._clients.values():
             return  # of before a change: it may rest on trust that is withdrawn
         self._sessions.pop(key, None)
         if len(self._sessions) >= _SESSIONS:
@@ -148,11 +150,11 @@ class TLSContexts:
         self._stamp = stamp
         try:
             server = None if self._server is None else _server_context(self.config)
-            client = None if self._client is None else _client_context(self.config)
+            clients = {is_web: _client_context(self.config, is_web=is_web) for is_web in self._clients}
         except TransportError:
             self._counters.certificates_refused += 1
             return
-        self._server, self._client = server, client
+        self._server, self._clients = server, clients
         self._sessions.clear()
 
 
@@ -174,10 +176,10 @@ def _server_context(config: TLSConfig) -> ssl.SSLContext:
     return context
 
 
-def _client_context(config: TLSConfig) -> ssl.SSLContext:
+def _client_context(config: TLSConfig, *, is_web: bool) -> ssl.SSLContext:
     context = _new_context(ssl.PROTOCOL_TLS_CLIENT, config)
-    # RFC 5922 has other rules for names than HTTPS, and we apply them ourselves.
-    context.check_hostname = False
+    # OpenSSL knows the rules of HTTPS for names; those of RFC 5922 we apply ourselves.
+    context.check_hostname = is_web and config.verify != "none"
     if config.verify == "none":
         context.verify_mode = ssl.CERT_NONE
     else:
@@ -224,6 +226,7 @@ class TLSCodec:
 
     __slots__ = (
         "_incoming",
+        "_is_web",
         "_keeper",
         "_key",
         "_name",
@@ -254,8 +257,10 @@ class TLSCodec:
         self._incoming = ssl.MemoryBIO()
         self._outgoing = ssl.MemoryBIO()
         is_server = context.protocol == ssl.PROTOCOL_TLS_SERVER
-        # RFC 6066 has no addresses in SNI.
-        indicated = None if is_server or numeric_host(name) is not None else name.rstrip(".")
+        self._is_web = context.check_hostname
+        # An address is nothing that SNI may have (RFC 6066, 3), but OpenSSL leaves it out where it is to check it.
+        is_indicated = not is_server and (self._is_web or numeric_host(name) is None)
+        indicated = name.rstrip(".") if is_indicated else None
         try:
             self._object = context.wrap_bio(
                 self._incoming,
@@ -319,7 +324,9 @@ class TLSCodec:
             raise TransportError("the names in the certificate cannot be read") from error
         if fields:  # there are none where nothing was verified
             self.certificate = PeerCertificate.from_fields_untrusted(fields)
-        if self._name and self.certificate is not None and not self.certificate.is_for(self._name):
+        if self._is_web or not self._name or self.certificate is None:
+            return
+        if not self.certificate.is_for(self._name):
             raise TransportError(f"the certificate is for {self.certificate.names}; wanted {self._name}")
 
     def send(self, data: bytes) -> bytes:
@@ -352,6 +359,8 @@ class TLSCodec:
 
 def _explain(error: ssl.SSLError) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
+        if error.verify_code in (62, 64):  # a host name, an address
+            return error.verify_message.partition(", ")[2].rstrip(".") or error.verify_message
         return _VERDICTS.get(error.verify_code, f"the certificate is not in order: {error.verify_message}")
     reason = (error.reason or "").replace("_", " ").lower()
     if "alert" in reason:

@@ -14,6 +14,7 @@ def certificate(*alternatives, subject=CN):
     return PeerCertificate.from_fields_untrusted(fields)
 
 
+@pytest.mark.rfc("R5922-7.1-3", "R5922-7.1-4", "R5922-7.1-5", "R5922-7.1-6", "R5922-7.1-7", "R5922-7.2-1")
 @pytest.mark.parametrize(
     ("alternatives", "identities"),
     [
@@ -32,12 +33,14 @@ def test_identities(alternatives, identities):
     assert certificate(*alternatives).identities == identities
 
 
+@pytest.mark.rfc("R5922-7.1-8", "R5922-7.1-9")
 def test_common_name_counts_only_without_alternatives():
     assert certificate().identities == ("cn.example.com",)
     assert certificate(("email", "a@example.com")).identities == ()
     assert certificate(subject=((("commonName", "Example Company, Inc."),),)).identities == ()
 
 
+@pytest.mark.rfc("R5922-7.2-2", "R5922-7.2-4", "R5922-7.2-5", "R5922-7.2-6")
 @pytest.mark.parametrize(
     ("host", "is_for"),
     [

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import trio
 import trio.lowlevel
+from cryptography.x509 import ExtendedKeyUsageOID
 
 from sipstack.message import Limits, LocalProtocolError
 from sipstack.testing import request, run
@@ -57,7 +58,7 @@ def test_request_and_response(open_party, url, trusting):
     run(scenario, delay=0.01)
 
 
-@pytest.mark.rfc("R3261-26.2.2-1")
+@pytest.mark.rfc("R3261-8.1.1.2-3", "R3261-8.1.2-3", "R3261-8.1.2-5", "R3261-26.3.1-6")
 def test_sips_goes_by_tls_whatever_else_there_is(open_party, url, trusting):
     async def scenario(net):
         async with (
@@ -85,6 +86,7 @@ def test_sips_goes_by_tls_whatever_else_there_is(open_party, url, trusting):
     run(scenario)
 
 
+@pytest.mark.rfc("R5922-7.3-1", "R5922-7.3-2", "R3261-26.3.1-5")
 @pytest.mark.parametrize(
     ("names", "options", "host"),
     [
@@ -103,6 +105,7 @@ def test_certificates_that_are_for_the_host(open_party, url, trusting, names, op
     run(scenario)
 
 
+@pytest.mark.rfc("R5922-7.3-3", "R5922-7.1-1", "R5922-7.1-2", "R3261-26.2.2-2", "R3261-26.3.2.1-4")
 @pytest.mark.parametrize(
     ("names", "options", "words"),
     [
@@ -111,6 +114,7 @@ def test_certificates_that_are_for_the_host(open_party, url, trusting, names, op
         (("*",), {}, r"the certificate is for *; wanted b"),
         ((), {"uris": ["sip:alice@b"]}, "the certificate is for nobody; wanted b"),
         (("b",), {"days": -1}, "the certificate has expired"),
+        (("b",), {"use": ExtendedKeyUsageOID.CLIENT_AUTH}, "the certificate is not meant for this use"),
     ],
 )
 def test_certificates_that_are_not(open_party, url, trusting, names, options, words):
@@ -126,6 +130,17 @@ def test_certificates_that_are_not(open_party, url, trusting, names, options, wo
             assert len(b.transport._pool) == 0
 
     run(scenario)
+
+
+@pytest.mark.rfc("R5922-7.8-1")
+def test_server_is_told_the_name_that_is_wanted(authority):
+    context = TLSContexts(TLSConfig(cert=authority.issue("b")), Counters()).server()
+    named = []
+    context.sni_callback = lambda _connection, name, _context: named.append(name)
+    clients = TLSContexts(TLSConfig(ca=authority.file), Counters())
+    for name in ("b.example.com.", "192.0.2.1"):
+        TLSCodec(context).receive(clients.client_codec(name, None).take_outgoing())
+    assert named == ["b.example.com", None]
 
 
 def test_unknown_authority(open_party, url):
@@ -180,6 +195,7 @@ def test_plain_sip_to_a_tls_port_is_closed(open_party, url):
     run(scenario)
 
 
+@pytest.mark.rfc("R3261-26.3.1-1", "R5922-7.4-2")
 def test_mutual(open_party, url):
     async def scenario(net):
         async with (
@@ -211,6 +227,7 @@ def test_mutual_without_a_certificate_fails_the_request_at_once(open_party, url,
     run(scenario)
 
 
+@pytest.mark.rfc("R5922-7.4-1")
 def test_optional_takes_both(open_party, url, trusting):
     async def scenario(net):
         async with (
@@ -239,6 +256,7 @@ def test_verify_none_takes_anybody(open_party, url):
     run(scenario)
 
 
+@pytest.mark.rfc("R5923-8.1-4", "R5923-8.1-8", "R5923-8.1-9", "R5923-8.1-10", "R5923-9.3-2")
 def test_connection_is_used_again_for_whom_it_proved_to_be_and_no_other(open_party, url, trusting):
     async def scenario(net):
         host = net.address_of("b")
@@ -376,6 +394,9 @@ def test_peer_that_takes_nothing_is_cut_off(open_party, url, trusting):
     run(scenario)
 
 
+@pytest.mark.rfc(
+    *("R5923-8.1-3", "R5923-8.1-6", "R5923-8.2-4", "R5923-8.2-5", "R5923-8.2-6", "R5923-8.2-7", "R5923-8.2-8")
+)
 def test_two_servers_share_one_connection(open_party, url):
     """Who shows its own certificate says alias, and is sent to by its own connection (RFC 5923)."""
 
@@ -421,6 +442,7 @@ def test_verified_peer_is_sent_to_by_its_connection_only_if_it_asks(open_party, 
     run(scenario)
 
 
+@pytest.mark.rfc("R5923-8.2-3", "R5923-9.2-2", "R5923-9.2-3")
 def test_alias_of_a_peer_without_a_certificate_is_ignored(open_party, url, trusting):
     async def scenario(net):
         async with open_party(net, url("b", verify="optional"), seed=2) as b:

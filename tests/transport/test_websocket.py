@@ -85,6 +85,7 @@ def secure(authority):
     return f"cert={authority.issue('b')}", TLSConfig(ca=authority.file)
 
 
+@pytest.mark.rfc("R7118-4.1-1", "R7118-5-1")
 def test_ws_client_and_server(open_party):
     async def scenario(net):
         async with open_party(net, "ws://b:80", seed=2) as b, open_party(net) as a:
@@ -120,6 +121,7 @@ def test_wss_client_and_server(open_party, secure):
     run(scenario)
 
 
+@pytest.mark.rfc("R7118-9.2-1")
 def test_sips_never_goes_by_ws(open_party):
     async def scenario(net):
         async with open_party(net, "ws://b:80", seed=2) as b, open_party(net) as a:
@@ -135,17 +137,34 @@ def test_sips_never_goes_by_ws(open_party):
     run(scenario)
 
 
-def test_wss_with_a_wrong_name(open_party, secure):
+@pytest.mark.rfc("R7118-9.1-2")
+@pytest.mark.parametrize(
+    ("names", "uris", "host", "error"),
+    [
+        (["b"], [], "c", "certificate is not valid for 'c'"),
+        (["10.0.0.9"], [], "10.0.0.1", "certificate is not valid for '10.0.0.1'"),
+        (["x.example"], ["sip:b.example"], "b.example", "certificate is not valid for 'b.example'"),
+        # A web server's certificate may have a wildcard; a SIP server's may not.
+        (["*.b.example"], [], "a.b.example", ""),
+        (["b.example"], ["sip:x.example"], "b.example", ""),
+        (["10.0.0.1"], [], "10.0.0.1", ""),
+    ],
+)
+def test_wss_server_is_known_by_the_rules_of_the_web(open_party, authority, names, uris, host, error):
     async def scenario(net):
-        query, trusting = secure
-        async with open_party(net, f"wss://b:443?{query}", seed=2), open_party(net, tls=trusting) as a:
-            a.send(ask(), f"sips:c;transport=ws;maddr={net.address_of('b')}")
+        url = f"wss://b:443?cert={authority.issue(*names, uris=uris)}"
+        async with open_party(net, url, seed=2), open_party(net, tls=TLSConfig(ca=authority.file)) as a:
+            a.send(ask(), f"sips:{host};transport=ws;maddr={net.address_of('b')}")
             await trio.sleep(1)
-            assert a.core.unroutables == ["no WSS connection to 10.0.0.1:443: the certificate is for b; wanted c"]
+            if error:
+                assert a.core.unroutables == [f"no WSS connection to 10.0.0.1:443: {error}"]
+            else:
+                assert len(a.of(ResponseReceived)) == 1
 
     run(scenario)
 
 
+@pytest.mark.rfc("R7118-4.1-2")
 @pytest.mark.parametrize(
     ("data", "status"),
     [
@@ -204,6 +223,7 @@ def test_broken_frame_that_comes_with_the_handshake(open_party):
     run(scenario)
 
 
+@pytest.mark.rfc("R7118-4.2-1")
 @pytest.mark.parametrize("opcode", [Opcode.TEXT, Opcode.BINARY])
 def test_message_in_fragments_with_a_ping_between_and_no_content_length(open_party, opcode):
     async def scenario(net):
@@ -224,6 +244,7 @@ def test_message_in_fragments_with_a_ping_between_and_no_content_length(open_par
     run(scenario)
 
 
+@pytest.mark.rfc("R7118-4.2-2", "R7118-4.2-3")
 def test_binary_where_it_is_not_utf8(open_party):
     async def scenario(net):
         async with open_party(net, "ws://b:80") as b, browser(net) as peer:
@@ -298,6 +319,7 @@ def test_garbage_in_a_frame_is_dropped_and_the_connection_stays(open_party):
     run(scenario)
 
 
+@pytest.mark.rfc("R7118-5-2")
 def test_what_follows_a_message_in_its_frame_is_dropped(open_party):
     async def scenario(net):
         async with open_party(net, "ws://b:80") as b, browser(net) as peer:
