@@ -447,6 +447,7 @@ def baresip(start: Start, need: Callable[[str], str], tmp_path: Path, authority:
     running = start(program, "-f", str(folder), "-s", home=tmp_path)
     running.wait_for(r"baresip is ready|All \d+ useragent|Populated \d+ account")
     _wait_until(lambda: _is_bound(port), "the socket of baresip")
+    _wait_until(lambda: _is_bound(console, socket.SOCK_STREAM), "the console of baresip")
     phone = Baresip(running, port, console)
     yield phone
     phone.close()
