@@ -6,6 +6,7 @@ import errno
 import math
 from collections import deque
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Protocol, TypeAlias
 
 import attrs
@@ -44,7 +45,10 @@ def _host_of(output: Send) -> str:
     """Return the host that a message of ours is for, where the connection to it must know; else nothing."""
     if output.flow.transport not in _NAMED:
         return ""
-    message = parse_message(output.data) if output.message is None else output.message
+    try:
+        message = parse_message(output.data) if output.message is None else output.message
+    except MalformedMessage:  # as somebody may send on purpose
+        return ""
     if isinstance(message, Response):
         return message.top_via.host
     return message.route[0].uri.host if message.route else message.uri.host
@@ -149,22 +153,20 @@ class Pool:
     async def _welcome(
         self, stream: Stream, transport: str, local: HostPort, remote: HostPort, new_codec: Callable[[], Codec]
     ) -> None:
-        codec: Codec | None = None
-        pieces: list[bytes] = []
+        welcome: tuple[Codec, list[bytes]] | None = None
         try:
-            with trio.move_on_after(self._context.limits.handshake_seconds):
+            with trio.move_on_after(self._context.limits.handshake_seconds), suppress(TransportError):
                 codec = new_codec()
-                pieces = await shake_hands(stream, codec)
-        except TransportError:
-            codec = None
+                welcome = codec, await shake_hands(stream, codec)
         finally:
             self._shaking_hands -= 1
-            if codec is None or not codec.is_ready:
+            if welcome is None:
                 self._context.counters.handshakes_failed += 1
                 stream.close()
                 self._release_source(remote[0])
-        if codec is not None and codec.is_ready:
+        if welcome is not None:
             # Under no key: who did not say `alias`, and prove an identity, is sent no requests but those of a dialog.
+            codec, pieces = welcome
             connection = self._add(stream, codec, transport, local, remote, host_and_port(local), is_accepted=True)
             await connection.serve(pieces)
 

@@ -404,6 +404,38 @@ def test_slow_handshakes_on_many_connections_do_not_keep_others_out(open_party):
     run(scenario)
 
 
+class DeafStream:
+    """Says what a peer needs to get in, and takes nothing."""
+
+    is_closed = False
+
+    async def receive_some(self, _max_bytes):
+        return handshake()
+
+    def send_nowait(self, _data):
+        return 0
+
+    async def wait_writable(self):
+        await trio.sleep_forever()
+
+    def close(self):
+        self.is_closed = True
+
+
+def test_peer_that_does_not_take_the_answer_is_not_let_in(open_party):
+    async def scenario(net):
+        async with open_party(net, "ws://b:80") as b:
+            stream = DeafStream()
+            (acceptor,) = b.transport._listeners
+            b.transport._pool.accept(stream, "WS", ("10.0.0.1", 80), ("10.0.0.9", 4_000), acceptor._new_codec)
+            await trio.sleep(11)
+            assert stream.is_closed
+            assert b.transport.counters.handshakes_failed == 1
+            assert len(b.transport._pool) == 0
+
+    run(scenario)
+
+
 def test_reset_between_invite_and_200_fails_the_transaction_at_once(open_party):
     async def scenario(net):
         async with open_party(net, "ws://b:80", seed=2, code=None) as b, open_party(net) as a:
