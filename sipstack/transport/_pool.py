@@ -191,7 +191,8 @@ class Pool:
 
     def _register(self, connection: Connection, key: Key) -> None:
         self._by_remote[key] = connection
-        connection.keys.append(key)
+        if key not in connection.keys:
+            connection.keys.append(key)
 
     def alias_untrusted(self, connection: Connection, request: Request) -> None:
         """Take an accepted connection for the way to where its peer listens, if that is asked for.

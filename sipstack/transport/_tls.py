@@ -327,6 +327,7 @@ class TLSCodec:
         if self._is_web or not self._name or self.certificate is None:
             return
         if not self.certificate.is_for(self._name):
+            self._outgoing.read()  # our Finished: who is not wanted need not believe that it is
             raise TransportError(f"the certificate is for {self.certificate.names}; wanted {self._name}")
 
     def send(self, data: bytes) -> bytes:

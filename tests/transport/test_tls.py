@@ -443,6 +443,55 @@ def test_verified_peer_is_sent_to_by_its_connection_only_if_it_asks(open_party, 
 
 
 @pytest.mark.rfc("R5923-8.2-3", "R5923-9.2-2", "R5923-9.2-3")
+def test_via_that_cannot_be_read_makes_no_alias(open_party, url, authority):
+    async def scenario(net):
+        async with open_party(net, url("b", verify="mutual"), seed=2) as b:
+            stream, _, _ = await net.host("a").connect_stream(net.address_of("b"), 5061)
+            shown = TLSConfig(cert=authority.issue("a"), ca=authority.file)
+            codec = TLSContexts(shown, Counters()).client_codec("b", None)
+            await shake_hands(stream, codec)
+            data = request(via="SIP/2.0/TLS a").serialise().replace(b";branch=", b";alias;=;branch=")
+            stream.send_nowait(codec.send(data) + codec.send(request(via="SIP/2.0/TLS a").serialise()))
+            await b.wait(RequestReceived)
+            assert b.transport._pool._by_remote == {}
+            stream.close()
+
+    run(scenario)
+
+
+@pytest.mark.rfc("R3261-18.2.2-3")
+@pytest.mark.parametrize(("names", "is_sent"), [(("a",), True), (("other",), False)])
+def test_response_to_a_closed_connection_goes_to_its_via(open_party, url, authority, trusting, names, is_sent):
+    async def scenario(net):
+        async with open_party(net, url("b"), seed=2, code=None, tls=trusting) as b:
+            host = net.host("a")
+            stream, _, _ = await host.connect_stream(net.address_of("b"), 5061)
+            codec = TLSContexts(trusting, Counters()).client_codec("b", None)
+            await shake_hands(stream, codec)
+            stream.send_nowait(codec.send(request(via="SIP/2.0/TLS a:5099").serialise()))
+            (asked,) = await b.wait(RequestReceived)
+            stream.close()
+            await trio.sleep(1)
+            listener = await host.listen_stream("0.0.0.0", 5099)
+            b.core.respond(asked.transaction, asked.request.create_response(486, to_tag="t"), trio.current_time())
+            b.transport.flush()
+            stream, _, _ = await listener.accept()
+            server = TLSCodec(TLSContexts(TLSConfig(cert=authority.issue(*names)), Counters()).server())
+            if is_sent:
+                (piece,) = await shake_hands(stream, server) or server.receive(await stream.receive_some(10_000))
+                assert piece.startswith(b"SIP/2.0 486")
+                assert b.transport.counters.sends_failed == 0
+            else:
+                with pytest.raises(TransportError, match="closed the connection"):
+                    await shake_hands(stream, server)
+                await trio.sleep(1)
+                assert b.transport.counters.sends_failed == 1
+            stream.close()
+            listener.close()
+
+    run(scenario)
+
+
 def test_alias_of_a_peer_without_a_certificate_is_ignored(open_party, url, trusting):
     async def scenario(net):
         async with open_party(net, url("b", verify="optional"), seed=2) as b:
@@ -529,6 +578,9 @@ def test_wrong_parameters(text, words):
 
 
 def test_parameters():
+    assert TLSConfig.parse("ca=/ca.pem&verify=none") == TLSConfig(ca="/ca.pem", verify="none")
+    with pytest.raises(LocalProtocolError, match="is not like cert=FILE"):
+        TLSConfig.parse("/ca.pem")
     url = ListenURL.parse("TLS://[::1]?cert=/c.pem&key=%2Fk+1.pem&ca=/ca.pem&verify=mutual")
     assert url == ListenURL("tls", "::1", 5061, TLSConfig(cert="/c.pem", key="/k 1.pem", ca="/ca.pem", verify="mutual"))
     assert str(url) == "tls://[::1]:5061"
