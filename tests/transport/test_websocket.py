@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import base64
+import sys
 from contextlib import asynccontextmanager
 
 import pytest
@@ -10,7 +11,7 @@ from websockets.frames import Frame, Opcode
 
 from sipstack.message import Limits, LocalProtocolError
 from sipstack.testing import request, run
-from sipstack.transactions import Dropped, RequestReceived, ResponseReceived, TransactionFailed
+from sipstack.transactions import Dropped, RequestReceived, ResponseReceived, TransactionFailed, TransportError
 from sipstack.transport import ListenURL, TLSConfig
 from sipstack.transport._codec import shake_hands
 from sipstack.transport._websocket import WebSocketCodec
@@ -510,6 +511,22 @@ def test_server_without_the_subprotocol(open_party):
             ]
             stream.close()
         listener.close()
+
+    run(scenario)
+
+
+def test_without_the_library_it_is_said_what_to_install(open_party, monkeypatch):
+    monkeypatch.setitem(sys.modules, "sipstack.transport._websocket", None)
+
+    async def scenario(net):
+        async with open_party(net) as a:
+            with pytest.raises(TransportError, match=r"Cannot listen at ws://a:80: .* pip install 'sipstack\[ws\]'"):
+                await a.transport.listen("ws://a:80")
+            a.send(ask(), "sip:b;transport=ws")
+            await trio.sleep(1)
+            assert a.core.unroutables == [
+                "no WS connection to 10.0.0.2:80: WebSocket needs the websockets library: pip install 'sipstack[ws]'"
+            ]
 
     run(scenario)
 
