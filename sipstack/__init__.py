@@ -65,6 +65,7 @@ from .message import (
 from .resolver import ResolveError
 from .timers import TimerValues
 from .transactions import TransactionTimeout, TransportError
+from .transport import TLSConfig
 
 if TYPE_CHECKING:
     from . import testing
@@ -122,6 +123,7 @@ __all__ = [
     "SessionTimerPolicy",
     "SipError",
     "SnapshotError",
+    "TLSConfig",
     "TimerValues",
     "TransactionTimeout",
     "TransportError",

@@ -9,7 +9,7 @@ from importlib.metadata import version
 from typing import Any, NoReturn
 
 from sipstack.message import URI, LocalProtocolError, MalformedMessage
-from sipstack.transport import ListenURL
+from sipstack.transport import ListenURL, TLSConfig
 
 from ._exit_codes import USAGE
 from ._output import printable
@@ -121,6 +121,13 @@ def _listen_url(text: str) -> str:
     return text
 
 
+def _tls(text: str) -> TLSConfig:
+    try:
+        return TLSConfig.parse(text)
+    except LocalProtocolError as error:
+        raise argparse.ArgumentTypeError(str(error).rstrip(".")) from None
+
+
 def _seconds(text: str) -> float:
     try:
         value = float(text)
@@ -174,6 +181,15 @@ def _listen(parser: argparse.ArgumentParser) -> None:
         type=_listen_url,
         help="where to send from and be reached, such as udp://192.0.2.1:5062 (default: any free port)",
     )
+    parser.add_argument(
+        "--tls",
+        metavar="PARAMETERS",
+        type=_tls,
+        help="what to show to TLS peers and whom to trust, such as 'ca=lab.pem' or 'cert=me.pem&verify=none'",
+    )
+    parser.add_argument(
+        "--websocket-path", metavar="PATH", default="/", help="the path to ask WebSocket servers for (default: /)"
+    )
 
 
 def _credentials(parser: argparse.ArgumentParser) -> None:
@@ -209,7 +225,8 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="URL",
         type=_listen_url,
         action="append",
-        help="where to listen; may be given several times (default: udp://0.0.0.0:5060 and tcp://0.0.0.0:5060)",
+        help="where to listen, such as 'tls://0.0.0.0:5061?cert=me.pem&key=me.key'; may be given several times "
+        "(default: udp://0.0.0.0:5060 and tcp://0.0.0.0:5060)",
     )
     answer.add_argument(
         "--ring",

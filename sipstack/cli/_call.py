@@ -33,7 +33,13 @@ async def call(job: Job) -> int:
         peers = await addresses_of(arguments.proxy or arguments.uri, network)
         urls = local_urls(arguments.listen, peers, network)
         async with open_endpoint(
-            *urls, network=network, trace=job.trace, methods=METHODS, user=arguments.user or "sipstack"
+            *urls,
+            network=network,
+            trace=job.trace,
+            methods=METHODS,
+            user=arguments.user or "sipstack",
+            tls=arguments.tls,
+            websocket_path=arguments.websocket_path,
         ) as endpoint:
             session = LocalSession(media_address(endpoint.urls, peers[0], network))
             output.event("calling", None, uri=arguments.uri)

@@ -21,7 +21,14 @@ async def register(job: Job) -> int:
     network = TrioNetwork()
     urls = local_urls(arguments.listen, await addresses_of(arguments.registrar, network), network)
     user = URI.parse(arguments.aor).user or "sipstack"
-    async with open_endpoint(*urls, network=network, trace=job.trace, user=user) as endpoint:
+    async with open_endpoint(
+        *urls,
+        network=network,
+        trace=job.trace,
+        user=user,
+        tls=arguments.tls,
+        websocket_path=arguments.websocket_path,
+    ) as endpoint:
         try:
             async with endpoint.register(
                 arguments.aor,

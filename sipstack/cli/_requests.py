@@ -52,7 +52,13 @@ async def _exchange(job: Job, method: str, *, body: bytes = b"") -> Response | N
         urls = local_urls(arguments.listen, peers, network)
         # No grace: once there is an answer, or nobody waits for it any more, nothing is left to tell the peer.
         async with open_endpoint(
-            *urls, network=network, trace=job.trace, user=arguments.user or "sipstack", grace=0.0
+            *urls,
+            network=network,
+            trace=job.trace,
+            user=arguments.user or "sipstack",
+            tls=arguments.tls,
+            websocket_path=arguments.websocket_path,
+            grace=0.0,
         ) as endpoint:
             try:
                 response = await endpoint.request(

@@ -14,7 +14,7 @@ from sipstack.outbound import Hook
 from sipstack.timers import TimerValues
 from sipstack.trace import Trace
 from sipstack.transactions import TransactionLayer
-from sipstack.transport import Network, Transport, TrioNetwork, open_quiet_nursery
+from sipstack.transport import Network, TLSConfig, Transport, TrioNetwork, open_quiet_nursery
 
 from ._endpoint import Endpoint
 from ._originator import Originator
@@ -72,12 +72,15 @@ async def open_endpoint(
     limits: Limits = DEFAULT_LIMITS,
     randbytes: Callable[[int], bytes] = os.urandom,
     trace: Trace | None = None,
+    tls: TLSConfig | None = None,
+    websocket_path: str = "/",
     outbound: Hook | None = None,
     grace: float = 2.0,
 ) -> AsyncIterator[Endpoint]:
     """Open a user agent that listens on some URLs; leaving the block ends all it holds.
 
-    :param urls: where to listen: ``udp://0.0.0.0:5060``, ``tcp://[::1]:0`` …
+    :param urls: where to listen: ``udp://0.0.0.0:5060``, ``tcp://[::1]:0``, ``tls://0.0.0.0:5061?cert=FILE&key=FILE``,
+        ``ws://0.0.0.0:8080/sip?origin=https://phone.example.com`` …
     :param network: what to listen on, if not the real one: see `sipstack.testing`.
     :param user: the user part of our Contact, and of From where none is given.
     :param user_agent: User-Agent and Server header fields; empty for none.
@@ -91,6 +94,8 @@ async def open_endpoint(
     :param timers: T1, T2 and T4.
     :param randbytes: the source of branches, tags and Call-IDs.
     :param trace: records every message sent and received.
+    :param tls: what to show to TLS peers, and whom to trust, where no URL says.
+    :param websocket_path: the path to ask WebSocket servers for; no SIP URI can name one.
     :param outbound: is asked what to send in place of each message; what it raises ends the block: see
         `sipstack.outbound`.
     :param grace: seconds that leaving a block waits for peers to take note.
@@ -116,7 +121,15 @@ async def open_endpoint(
     )
     endpoint = Endpoint(core, tokens=tokens, limits=limits, grace=grace)
     endpoint._transport = transport = Transport(
-        core, network or TrioNetwork(), deliver=endpoint._deliver, limits=limits, trace=trace, outbound=outbound
+        core,
+        network or TrioNetwork(),
+        deliver=endpoint._deliver,
+        limits=limits,
+        trace=trace,
+        outbound=outbound,
+        tls=tls,
+        websocket_path=websocket_path,
+        tokens=tokens,
     )
     endpoint._originator = Originator(transport, tokens, user, user_agent, proxy)
     async with open_quiet_nursery() as nursery:

@@ -49,7 +49,11 @@ class Limits:
     message_seconds: float = 32.0
     "A stream peer has so long to finish a message it began (64*T1)."
     connect_seconds: float = 10.0
-    "Opening a stream connection may take so long."
+    "Opening a stream connection may take so long, with all its handshakes."
+    handshake_seconds: float = 10.0
+    "A peer that connected has so long for the handshakes of TLS and WebSocket."
+    ping_seconds: float = 25.0
+    "A WebSocket peer that is silent for so long is pinged, and closed if it stays silent (proxies often allow 30 s)."
 
 
 DEFAULT_LIMITS = Limits()

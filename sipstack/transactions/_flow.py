@@ -23,6 +23,8 @@ class Flow:
     "What our own Via says, ``host:port``; an IPv6 host is in brackets."
     connection: int = 0
     "Number of a stream connection; 0 for datagrams, or for whichever connection leads to the remote."
+    is_alias: bool = False
+    "Whether our Via asks for requests to us to come by this connection too (:rfc:`5923#section-8.1`)."
 
     @property
     def is_reliable(self) -> bool:

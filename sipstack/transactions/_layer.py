@@ -501,6 +501,6 @@ def _with_via(request: Request, flow: Flow, branch: str) -> Request:
         raise LocalProtocolError(f"the CSeq names {cseq.method}, the request is {request.method}: make them agree")
     request = request.copy()
     # RFC 3581 section 3: asked for where responses may be sent elsewhere than back along a connection.
-    rport = "" if flow.is_reliable else ";rport"
-    request.headers.prepend("Via", f"SIP/2.0/{flow.transport} {flow.sent_by};branch={branch}{rport}")
+    asked = (";alias" if flow.is_alias else "") if flow.is_reliable else ";rport"
+    request.headers.prepend("Via", f"SIP/2.0/{flow.transport} {flow.sent_by};branch={branch}{asked}")
     return request

@@ -1,8 +1,10 @@
 """Trio at the edge: sockets, connections, and the tasks that drive the core (:rfc:`3261#section-18`)."""
 
+from ._certificate import PeerCertificate
 from ._context import Core, Counters, Recorder
 from ._groups import open_quiet_nursery, single_exception, unwrapping
 from ._network import DatagramSocket, HostPort, Network, Stream, StreamListener, TrioNetwork
+from ._tls import TLSConfig
 from ._transport import Transport
 from ._url import ListenURL
 
@@ -13,9 +15,11 @@ __all__ = [
     "HostPort",
     "ListenURL",
     "Network",
+    "PeerCertificate",
     "Recorder",
     "Stream",
     "StreamListener",
+    "TLSConfig",
     "Transport",
     "TrioNetwork",
     "open_quiet_nursery",

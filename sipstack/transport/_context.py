@@ -106,6 +106,10 @@ class Counters:
     "Connections closed because they were idle, or slow to finish a message or to take one."
     connections_overrun: int = 0
     "Connections closed because more waited to be written than their buffer may hold."
+    handshakes_failed: int = 0
+    "Connections of peers that did not get through TLS or WebSocket, or not in time."
+    certificates_refused: int = 0
+    "Changed certificate files that could not be used; what was read before stays in use."
     accept_failures: int = 0
     "Connections lost before they were accepted, for want of file descriptors or through the peer."
     routes_shed: int = 0

@@ -153,6 +153,9 @@ class Network(Protocol):
 _RECEIVE_BUFFER: Final = 4 * 1_048_576
 "Bytes the kernel may hold for a UDP socket: about 3,000 messages, a burst that a busy loop can catch up with."
 _BACKLOG: Final = 1_024
+_USER_TIMEOUT: Final[int | None] = getattr(socket, "TCP_USER_TIMEOUT", None)
+_UNACKNOWLEDGED: Final = 32_000
+"Milliseconds that sent bytes may wait for the peer's acknowledgement: 64*T1, when every transaction has given up."
 
 # linux/errqueue.h and linux/in.h, in6.h; Python's socket module does not name them.
 _IP_RECVERR: Final = 11
@@ -299,6 +302,10 @@ def _stream_of(sock: socket.socket) -> TrioStream:
     sock.setblocking(False)
     # A message is written in one piece; waiting for more to go with it only delays it.
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    if _USER_TIMEOUT is not None:
+        # Of a peer that vanished without a word: the next message would wait a quarter of an hour for the kernel's
+        # verdict, and the connection would be taken for open as long.
+        sock.setsockopt(socket.IPPROTO_TCP, _USER_TIMEOUT, _UNACKNOWLEDGED)
     return TrioStream(sock)
 
 

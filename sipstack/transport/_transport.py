@@ -3,27 +3,34 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable
+from functools import cached_property
 from ipaddress import ip_address
 from typing import Any, Literal, Self
 
+import attrs
 import trio
 
 from sipstack.dialogs import Route
-from sipstack.message import DEFAULT_LIMITS, Limits, LocalProtocolError, Request
+from sipstack.message import DEFAULT_LIMITS, Limits, LocalProtocolError, Request, Tokens
 from sipstack.outbound import Hook
 from sipstack.resolver import Resolution, ResolveError, Target, numeric_host
 from sipstack.transactions import Flow, Send, TransportError
 
 from ._acceptor import Acceptor
+from ._certificate import PeerCertificate
+from ._codec import Codec
+from ._codecs import Codecs
 from ._context import Context, Core, Counters, Recorder
-from ._datagram import DatagramListener
+from ._datagram import DatagramListener, host_and_port
 from ._groups import unwrapping
 from ._network import HostPort, Network, TrioNetwork
 from ._outlet import Outlet
-from ._pool import ConnectionRefused, Pool
+from ._pool import ConnectionRefused, Key, Pool
 from ._rate import SourceRate
 from ._size import is_too_large_for_udp
+from ._tls import TLSConfig
 from ._url import ListenURL
 
 __all__ = ["Transport"]
@@ -46,6 +53,9 @@ class Transport:
         be set later, before anything is listened on.
     :param trace: is told of every message that crosses a socket.
     :param outbound: is asked what to send in place of each message; what it raises ends `run`.
+    :param tls: what to show and whom to trust where the URL of a listener does not say.
+    :param websocket_path: the path to ask WebSocket servers for; no SIP URI can name one.
+    :param tokens: the source of the host name in our Via where we are a WebSocket client.
     """
 
     def __init__(
@@ -57,6 +67,9 @@ class Transport:
         limits: Limits = DEFAULT_LIMITS,
         trace: Recorder | None = None,
         outbound: Hook | None = None,
+        tls: TLSConfig | None = None,
+        websocket_path: str = "/",
+        tokens: Tokens | None = None,
     ) -> None:
         self.counters = Counters()
         self._core = core
@@ -72,6 +85,8 @@ class Transport:
         self._senders: dict[HostPort, DatagramListener] = {}
         self._listeners: list[DatagramListener | Acceptor] = []
         self._choices: dict[tuple[str, str], DatagramListener | Acceptor | None] = {}
+        self._codecs = Codecs(limits, self.counters, tls, websocket_path)
+        self._tokens = tokens or Tokens(os.urandom)
         self._routing = 0
         self._is_flushing = False
         self._awaited: tuple[Callable[[], bool], trio.Event] | None = None
@@ -92,6 +107,8 @@ class Transport:
             self._context,
             self._nursery,
             listener_for=self._listener_for,
+            codec_for=self._codec_for,
+            sent_by_for=self._sent_by_for,
         )
         self._nursery.start_soon(self._keep_time)
         self._nursery.start_soon(self._pool.serve)
@@ -129,13 +146,22 @@ class Transport:
                 socket = await self._network.open_datagram(host, place.port)
                 listener = DatagramListener(socket, self._network, self._context, self._senders)
             else:
-                listener = Acceptor(await self._network.listen_stream(host, place.port), self._context, self._pool)
+                listener = await self._open_acceptor(place, host)
         except OSError as error:
             raise TransportError(f"Cannot listen at {place}: {error.strerror or error}.") from error
         self._listeners.append(listener)
         self._choices.clear()
         self._nursery.start_soon(listener.serve)
         return _url_of(listener)
+
+    async def _open_acceptor(self, place: ListenURL, host: str) -> Acceptor:
+        contexts = self._codecs.contexts_for(place)
+        try:
+            new_codec = self._codecs.server_maker(place, contexts)
+        except TransportError as error:
+            raise TransportError(f"Cannot listen at {place}: {error}.") from error
+        socket = await self._network.listen_stream(host, place.port)
+        return Acceptor(place, socket, self._context, self._pool, contexts=contexts, new_codec=new_codec)
 
     @property
     def listeners(self) -> list[ListenURL]:
@@ -146,6 +172,11 @@ class Transport:
     def urls(self) -> list[str]:
         """Return the same as text: ``udp://127.0.0.1:5060``."""
         return [str(url) for url in self.listeners]
+
+    def peer_certificate(self, flow: Flow) -> PeerCertificate | None:
+        """Return what the peer at the other end of a flow has proved to be, if anything (:rfc:`5922#section-7`)."""
+        connection = self._pool.get(flow.connection)
+        return None if connection is None else connection.certificate
 
     async def aclose(self, grace: float = 1.0) -> None:
         """Stop listening, let connections write what they hold for so many seconds, and close everything."""
@@ -238,9 +269,9 @@ class Transport:
 
     def _route(self, outgoing: Any) -> None:
         core = self._core
-        has_udp = any(listener.transport == "UDP" for listener in self._listeners)
+        is_secure = outgoing.request.uri.is_secure or outgoing.next_hop.is_secure
         try:
-            resolution = Resolution(outgoing.next_hop, transports=("UDP", "TCP") if has_udp else ("TCP",))
+            resolution = Resolution(outgoing.next_hop, transports=self._transports(is_secure=is_secure))
             flow = self._hinted_flow(outgoing, resolution)
             if flow is None and resolution.targets:
                 flow = self._flow_at_hand(outgoing.request, resolution.targets[0])
@@ -253,6 +284,14 @@ class Transport:
             self._nursery.start_soon(self._route_in_time, outgoing, resolution)
         else:
             self._give_up_route(outgoing, TransportError(self._why_not_routing()))
+
+    def _transports(self, *, is_secure: bool) -> tuple[str, ...]:
+        """Return what a request can go by: for a SIPS URI, that is nothing without TLS (:rfc:`5630#section-3.1`)."""
+        if is_secure:
+            return ("TLS", "WSS")
+        if any(listener.transport == "UDP" for listener in self._listeners):
+            return ("UDP", "TCP", "TLS", "WS", "WSS")
+        return ("TCP", "TLS", "WS", "WSS")
 
     def _give_up_route(self, outgoing: Any, error: ResolveError | TransportError) -> None:
         kind: Literal["unroutable", "transport"] = "unroutable" if isinstance(error, ResolveError) else "transport"
@@ -275,7 +314,10 @@ class Transport:
     def _hinted_flow(self, outgoing: Any, resolution: Resolution) -> Flow | None:
         """Return the connection that a dialog was last reached by: behind a NAT, the only way to that peer."""
         hint: Flow | None = getattr(outgoing, "flow_hint", None)
-        if hint is None or not hint.connection or hint.transport != resolution.transport:
+        if hint is None or not hint.connection:
+            return None
+        # Whose connection is WSS is told by transport=ws all the same (RFC 7118, 5.2).
+        if hint.transport != resolution.transport and (hint.transport, resolution.transport) != ("WSS", "WS"):
             return None
         connection = self._pool.get(hint.connection)
         return None if connection is None else connection.flow
@@ -288,7 +330,7 @@ class Transport:
         remote = (target.host, target.port)
         if target.transport == "UDP" and not self._goes_by_tcp(request, target):
             return self._datagram_flow(remote)
-        connection = self._pool.find("TCP", remote)
+        connection = self._pool.find(_connected(target), remote, target.name)
         return None if connection is None else connection.flow
 
     @staticmethod
@@ -331,12 +373,12 @@ class Transport:
     async def _flow_to(self, request: Request, target: Target) -> Flow:
         remote = (target.host, target.port)
         if target.transport != "UDP":
-            return (await self._pool.connect("TCP", remote)).flow
+            return (await self._pool.connect(target.transport, remote, target.name)).flow
         datagram_flow = self._datagram_flow(remote)
         if not self._goes_by_tcp(request, target):
             return datagram_flow
         try:
-            return (await self._pool.connect("TCP", remote)).flow
+            return (await self._pool.connect("TCP", remote, target.name)).flow
         except ConnectionRefused:  # a peer from before RFC 3261
             return datagram_flow
 
@@ -348,6 +390,27 @@ class Transport:
                 raise ResolveError(f"The name {host} has no address: {error.strerror or error}.") from error
             return addresses
         raise ResolveError(f"Looking up {host} took more than {self._limits.connect_seconds:g} seconds.")
+
+    def _codec_for(self, key: Key) -> Codec | None:
+        """Make the codec of a connection to be opened.
+
+        :raises TransportError: what it needs cannot be used.
+        """
+        transport, remote, name = key
+        listener = self._listener_for(transport, remote[0])
+        contexts = listener.contexts if isinstance(listener, Acceptor) else None
+        return self._codecs.for_client(transport, remote, name, contexts)
+
+    @cached_property
+    def _nowhere(self) -> str:
+        return f"{self._tokens.tag()}.invalid"
+
+    def _sent_by_for(self, transport: str, local: HostPort) -> str:
+        if transport.startswith("WS"):
+            return self._nowhere  # a WebSocket client is reached by no connection but its own (RFC 7118, 5)
+        # Nobody listens at the port we connect from: what we say in a Via is where we do (18.1.1).
+        listener = self._listener_for(transport, local[0])
+        return host_and_port(local if listener is None else (local[0], listener.address[1]))
 
     def _listener_for(self, transport: str, host: str) -> DatagramListener | Acceptor | None:
         """Choose the socket to send from: one whose address packets to the host leave from, where there is a choice."""
@@ -372,9 +435,17 @@ class Transport:
         return chosen
 
 
+def _connected(target: Target) -> str:
+    """Return the transport of the connection to a target: what is too large for UDP goes by TCP."""
+    return "TCP" if target.transport == "UDP" else target.transport
+
+
 def _refuse(output: object) -> None:
     raise LocalProtocolError(f"Nobody takes {output!r}: set the transport's deliver first.")
 
 
 def _url_of(listener: DatagramListener | Acceptor) -> ListenURL:
-    return ListenURL(listener.transport.lower(), *listener.address)
+    host, port = listener.address
+    if isinstance(listener, Acceptor):
+        return attrs.evolve(listener.place, host=host, port=port)
+    return ListenURL("udp", host, port)

@@ -1,4 +1,7 @@
-"""Register at a registrar, take one call and end: `python callee.py REGISTRAR AOR USER PASSWORD`."""
+"""Register at a registrar, take one call and end: `python callee.py REGISTRAR AOR USER PASSWORD LISTEN [TLS]`.
+
+LISTEN may be empty for who listens nowhere, a WebSocket client.
+"""
 
 import sys
 
@@ -12,9 +15,11 @@ SDP = (
 )
 
 
-async def main(registrar: str, aor: str, user: str, password: str) -> None:
+async def main(registrar: str, aor: str, user: str, password: str, listen: str, tls: str = "") -> None:
+    urls = [listen] if listen else []
+    config = sip.TLSConfig.parse(tls) if tls else None
     async with (
-        sip.open_endpoint("udp://127.0.0.1:0", user=user) as endpoint,
+        sip.open_endpoint(*urls, user=user, tls=config) as endpoint,
         endpoint.register(aor, registrar=registrar, credentials=sip.Credentials(user, password)) as registration,
     ):
         events = endpoint.events()

@@ -21,6 +21,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -357,6 +358,7 @@ class Baresip:
     def __init__(self, running: Running, port: int, console: int) -> None:
         self.running = running
         self.uri = f"sip:bare@127.0.0.1:{port}"
+        self.tls_uri = f"sip:bare@127.0.0.1:{port + 1};transport=tls"
         self._console = socket.create_connection(("127.0.0.1", console), 5)
         self._received = b""
 
@@ -406,6 +408,8 @@ module account.so
 module_app menu.so
 module_app ctrl_tcp.so
 module_app contact.so
+sip_certificate {cert}
+sip_cafile {ca}
 """
 
 
@@ -420,8 +424,8 @@ def _has_other_interface() -> bool:
 
 
 @pytest.fixture
-def baresip(start: Start, need: Callable[[str], str], tmp_path: Path) -> Iterator[Baresip]:
-    """Start baresip: one account without a registrar that answers every call."""
+def baresip(start: Start, need: Callable[[str], str], tmp_path: Path, authority: Any) -> Iterator[Baresip]:
+    """Start baresip: one account without a registrar that answers every call, by UDP and by TLS."""
     program = need("baresip")
     places = [Path("/usr/lib/baresip/modules"), *Path("/usr/lib").glob("*/baresip/modules")]
     modules = next((place for place in places if (place / "ctrl_tcp.so").exists()), None)
@@ -433,13 +437,17 @@ def baresip(start: Start, need: Callable[[str], str], tmp_path: Path) -> Iterato
     port, console, rtp = _free_port("127.0.0.1", 1), _free_port("127.0.0.1"), _free_port("127.0.0.1", 7)
     folder = tmp_path / "baresip"
     folder.mkdir()
-    text = _BARESIP.format(port=port, console=console, rtp=rtp, rtp_end=rtp + 7, modules=modules)
+    cert = authority.issue("127.0.0.1")
+    text = _BARESIP.format(
+        port=port, console=console, rtp=rtp, rtp_end=rtp + 7, modules=modules, cert=cert, ca=authority.file
+    )
     (folder / "config").write_text(text)
-    (folder / "accounts").write_text(f"<sip:bare@127.0.0.1:{port};transport=udp>;regint=0;answermode=auto\n")
+    (folder / "accounts").write_text(f"<sip:bare@127.0.0.1:{port}>;regint=0;answermode=auto\n")
     (folder / "contacts").write_text("")
     running = start(program, "-f", str(folder), "-s", home=tmp_path)
     running.wait_for(r"baresip is ready|All \d+ useragent|Populated \d+ account")
     _wait_until(lambda: _is_bound(port), "the socket of baresip")
+    _wait_until(lambda: _is_bound(console, socket.SOCK_STREAM), "the console of baresip")
     phone = Baresip(running, port, console)
     yield phone
     phone.close()
@@ -489,6 +497,28 @@ def linphone(start: Start, need: Callable[[str], str], tmp_path: Path) -> Linpho
     return Linphone(running, f"sip:linphone@127.0.0.1:{port}")
 
 
+# --- JsSIP and SIP.js -----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def node(start: Start, need: Callable[[str], str], authority: Any, monkeypatch: pytest.MonkeyPatch) -> Start:
+    """Start one of the programs in `node`, which need the npm packages jssip, sip.js and ws on NODE_PATH."""
+    program = need("node")
+    looked_up = subprocess.run(
+        [program, "-e", "for (const name of ['jssip', 'sip.js', 'ws']) require.resolve(name)"],
+        capture_output=True,
+        check=False,
+    )
+    if looked_up.returncode:
+        pytest.skip("the npm packages jssip, sip.js and ws are not on NODE_PATH")
+    monkeypatch.setenv("NODE_EXTRA_CA_CERTS", authority.file)
+
+    def begin(script: str, *arguments: str) -> Running:
+        return start(program, str(HERE / "node" / script), *arguments)
+
+    return begin
+
+
 # --- Kamailio -------------------------------------------------------------------------------------------------------
 
 
@@ -498,6 +528,7 @@ class Kamailio:
 
     running: Running
     port: int
+    tls_port: int = 0
 
     @property
     def uri(self) -> str:
@@ -507,16 +538,38 @@ class Kamailio:
 @pytest.fixture
 def kamailio(start: Start, need: Callable[[str], str], tmp_path: Path) -> Kamailio:
     """Start Kamailio without a database."""
+    return _start_kamailio(start, need, tmp_path)
+
+
+@pytest.fixture
+def secure_kamailio(start: Start, need: Callable[[str], str], tmp_path: Path, authority: Any) -> Kamailio:
+    """Start the same with TLS and WebSocket."""
+    return _start_kamailio(start, need, tmp_path, authority)
+
+
+def _start_kamailio(start: Start, need: Callable[[str], str], folder: Path, authority: Any = None) -> Kamailio:
     program = need("kamailio")
     modules = next(Path("/usr/lib").glob("*/kamailio/modules"), None)
     if modules is None:
         pytest.skip("the modules of Kamailio are not under /usr/lib")
-    port = _free_port("127.0.0.1")
-    settings = tmp_path / "kamailio.cfg"
+    port = _free_port("127.0.0.1", 1)
     text = (HERE / "kamailio.cfg").read_text()
-    settings.write_text(text.replace("@PORT@", str(port)).replace("@MODULES@", f"{modules}/"))
-    place = str(tmp_path)
-    running = start(program, "-f", str(settings), "-DD", "-E", "-m", "32", "-M", "4", "-w", place, "-Y", place)
+    values = {"PORT": str(port), "MODULES": f"{modules}/"}
+    options = []
+    if authority is not None:
+        for package in ("tls", "websocket"):
+            if not (modules / f"{package}.so").exists():
+                pytest.skip(f"kamailio-{package}-modules is not installed")
+        options = ["-A", "SECURE"]
+        values |= {"TLS_PORT": str(port + 1), "CERT": authority.issue("127.0.0.1", "sip.test"), "CA": authority.file}
+    for name, value in values.items():
+        text = text.replace(f"@{name}@", value)
+    settings = folder / "kamailio.cfg"
+    settings.write_text(text)
+    place = str(folder)
+    running = start(
+        program, "-f", str(settings), "-DD", "-E", "-m", "64", "-M", "8", "-w", place, "-Y", place, *options
+    )
     _wait_until(lambda: _is_bound(port), "the socket of Kamailio")
     running.wait_for(r"probe_max_receive_buffer\(\): SO_RCVBUF is finally|\(processes|processes \(at least\)")
-    return Kamailio(running, port)
+    return Kamailio(running, port, port + 1)

@@ -32,7 +32,7 @@ def test_register_with_a_wrong_password_exit_4_after_one_try(run_sipstack, kamai
 
 
 def test_call_through_the_proxy_and_bye_takes_its_route(start, run_sipstack, kamailio):
-    callee = start(sys.executable, str(CALLEE), kamailio.uri, "sip:bob@sip.test", "bob", "builder")
+    callee = start(sys.executable, str(CALLEE), kamailio.uri, "sip:bob@sip.test", "bob", "builder", "udp://127.0.0.1:0")
     callee.wait_for(r"registered for \d+")
     finished = run_sipstack(
         *("call", "sip:bob@sip.test", "--proxy", kamailio.uri, "--from", "sip:alice@sip.test"),

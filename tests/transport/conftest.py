@@ -47,13 +47,15 @@ class RoutingCore(TransactionLayer):
 
 
 class Party:
-    def __init__(self, network, *, seed=1, limits=DEFAULT_LIMITS, trace=None, outbound=None, code=200) -> None:
+    def __init__(
+        self, network, *, seed=1, limits=DEFAULT_LIMITS, trace=None, outbound=None, code=200, tls=None
+    ) -> None:
         self.core = RoutingCore(seed, limits)
         self.code = code
         self.delivered = []
         self._news = trio.Event()
         self.transport = Transport(
-            self.core, network, deliver=self._deliver, limits=limits, trace=trace, outbound=outbound
+            self.core, network, deliver=self._deliver, limits=limits, trace=trace, outbound=outbound, tls=tls
         )
 
     def _deliver(self, output) -> None:

@@ -163,6 +163,21 @@ def test_stream_takes_what_it_can_and_says_how_much():
     run_real(scenario)
 
 
+@pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="no such option here")
+def test_peer_that_vanished_is_noticed_when_its_transactions_are_over():
+    async def scenario(network):
+        listener = await network.listen_stream("127.0.0.1", 0)
+        ours, _, _ = await network.connect_stream(*listener.address)
+        theirs, _, _ = await listener.accept()
+        for stream in (ours, theirs):
+            # 64*T1; to see it happen takes a network that can lose a peer.
+            assert stream._sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 32_000
+            stream.close()
+        listener.close()
+
+    run_real(scenario)
+
+
 def test_reset_is_a_broken_stream():
     async def scenario(network):
         listener = await network.listen_stream("127.0.0.1", 0)

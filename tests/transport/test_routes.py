@@ -38,7 +38,7 @@ def test_name_is_looked_up(open_party):
         ("sip:x.invalid", "x.invalid has no address"),
         ("tel:+123", "tel"),
         ("sip:[fd00::9]", "no UDP socket for IPv6"),
-        ("sips:10.0.0.2", "needs TLS"),
+        ("sips:10.0.0.2", "10.0.0.2:5061: Connection refused"),
     ],
 )
 def test_what_cannot_be_routed_is_said(open_party, uri, words):
@@ -113,7 +113,7 @@ def test_refused_connection_is_unroutable(open_party):
         async with open_party(net, "tcp://a:5060") as a:
             a.send(request(via=None), f"sip:{net.address_of('b')};transport=tcp")
             await trio.sleep(1)
-            assert a.core.unroutables == ["no connection to 10.0.0.2:5060: Connection refused"]
+            assert a.core.unroutables == ["no TCP connection to 10.0.0.2:5060: Connection refused"]
             assert a.core.kinds == ["transport"]
 
     run(scenario)

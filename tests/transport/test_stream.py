@@ -184,6 +184,27 @@ def test_trickled_message_is_given_up(open_party):
     run(scenario)
 
 
+def test_slow_peers_on_a_thousand_connections_are_given_up_and_keep_nobody_out(open_party):
+    async def scenario(net):
+        limits = Limits(message_seconds=32, connections_per_source=1_000)
+        async with open_party(net, "tcp://b:5060", limits=limits) as b, ScriptedPeer(net, "tcp://a:5060") as a:
+            streams = [(await net.host("c").connect_stream(net.address_of("b"), 5060))[0] for _ in range(1_000)]
+            for byte in b"OPTIONS ":
+                for stream in streams:
+                    stream.send_nowait(bytes([byte]))
+                await trio.sleep(3)
+            await a.connect("b", 5060)
+            await a.send(ask())
+            await a.expect(200)
+            await trio.sleep(15)
+            assert b.transport.counters.connections_expired == 1_000
+            assert len(b.transport._pool) == 1
+            for stream in streams:
+                stream.close()
+
+    run(scenario)
+
+
 def test_peer_that_reads_nothing_overruns_its_buffer(open_party):
     async def scenario(net):
         limits = Limits(write_buffer=100_000)
