@@ -15,7 +15,7 @@ _STEP = 0.01  # seconds: both are chosen in units of ten milliseconds
 _LONGEST_WAIT = 10  # seconds: what 14.2 lets an overlapping request be put off by
 
 
-def glare_delay(request: Request, response: Response, *, is_owner: bool, fraction: float) -> float | None:
+def glare_delay(response: Response, *, is_owner: bool, fraction: float) -> float | None:
     """Return in how many seconds a refused re-INVITE or UPDATE may be sent again; None when it may not.
 
     491 means that requests have crossed; 500 with Retry-After that the peer was busy with one before
@@ -24,8 +24,6 @@ def glare_delay(request: Request, response: Response, *, is_owner: bool, fractio
     :param is_owner: whether our side chose the Call-ID of the dialog, so that the two sides wait differently long.
     :param fraction: from 0 up to but not including 1, by chance.
     """
-    if request.method not in ("INVITE", "UPDATE"):
-        return None
     if response.code == 491:
         least, most = _OWNER_DELAY if is_owner else _OTHER_DELAY
         steps = round((most - least) / _STEP) + 1

@@ -210,7 +210,7 @@ class ServerCore(ReliableCore):
         offer = session_body(request) if request.body else None
         if usage.server_update is not None or (offer is not None and session.has_remote_offer):
             self._refuse_overlap(transaction, now)
-        elif offer is not None and (session.has_local_offer or usage.update is not None):
+        elif offer is not None and session.has_local_offer:
             self._refuse_glare(transaction, now)
         elif self._refuses_interval(request):
             self._answer_too_small(transaction, now)
@@ -610,6 +610,8 @@ class ServerCore(ReliableCore):
         # Nothing of the INVITE is needed any more, and its transaction lives on for 64*T1.
         self.invites.pop(invite.transaction, None)
         self._take_session_in_ack(invite, message)
+        if all(one.state is ReliableState.ACKNOWLEDGED for one in invite.reliables):
+            invite.usage.reliables = None
         invite.response = None
         invite.transaction.let_go()
         if not invite.is_reinvite:

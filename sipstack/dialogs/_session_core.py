@@ -45,6 +45,7 @@ _RETRIES = 5
 
 _EXPIRED = (("Reason", 'SIP;cause=408;text="Session expired"'),)
 _SETTLED = frozenset([UsageState.CONFIRMED])
+_OFFERING = frozenset(["INVITE", "UPDATE"])
 _LIVE = frozenset([UsageState.EARLY, UsageState.UNACKNOWLEDGED, UsageState.CONFIRMED])
 
 
@@ -169,7 +170,7 @@ class SessionCore(UsageCore):
 
     def _is_retried(self, usage: InviteUsage, outgoing: Outgoing, response: Response, now: float) -> bool:
         """Send a refused re-INVITE or UPDATE again, now or in a while, where its refusal says how."""
-        if outgoing.retries >= _RETRIES or usage.state not in _LIVE:
+        if outgoing.retries >= _RETRIES or usage.state not in _LIVE or outgoing.request.method not in _OFFERING:
             return False
         if response.code == 422:
             request = retry_request(outgoing.request, response)
@@ -179,7 +180,7 @@ class SessionCore(UsageCore):
             outgoing.retries += 1
             self._send_again(usage, outgoing, request)
             return True
-        delay = glare_delay(outgoing.request, response, is_owner=usage.is_caller, fraction=self._tokens.fraction())
+        delay = glare_delay(response, is_owner=usage.is_caller, fraction=self._tokens.fraction())
         if delay is None:
             return False
         outgoing.retries += 1
@@ -193,7 +194,7 @@ class SessionCore(UsageCore):
         usage = outgoing.usage
         if usage is None or usage.state not in _LIVE:
             return
-        if self._is_busy(usage):
+        if self._is_busy(usage, outgoing.request.method):
             self._queue.start(outgoing, DialogTimer.GLARE, now + _BUSY_SECONDS)
             return
         outgoing.is_deferred = False
@@ -218,16 +219,16 @@ class SessionCore(UsageCore):
             outgoing.is_deferred = False
             self._queue.stop(outgoing, DialogTimer.GLARE)
 
-    def _is_busy(self, usage: InviteUsage) -> bool:
+    @staticmethod
+    def _is_busy(usage: InviteUsage, method: str = "INVITE") -> bool:
         """Whether a request is under way that another offer, or another INVITE, must not cross."""
-        return (
+        if usage.update is not None or usage.server_update is not None or not usage.session.is_settled:
+            return True
+        return method == "INVITE" and (
             usage.reinvite is not None
             or usage.to_acknowledge is not None
-            or usage.update is not None
             or usage.server_invite is not None
-            or usage.server_update is not None
             or bool(usage.unacknowledged)
-            or not usage.session.is_settled
         )
 
     # The session timer.

@@ -347,17 +347,24 @@ class Endpoint:
         put_credentials(retry, answers)
         return retry
 
-    def restore(self, snapshot: DialogSnapshot, *, elapsed: float = 0.0) -> Call:
+    def restore(
+        self,
+        snapshot: DialogSnapshot,
+        *,
+        elapsed: float = 0.0,
+        credentials: Credentials | Iterable[Credentials] | None = None,
+    ) -> Call:
         """Go on with a call of which another endpoint, perhaps in another process, took the snapshot.
 
         The call is reached here only if its peer's requests come here: by address, or through a proxy that knows.
 
         :param elapsed: seconds since the snapshot was taken: session timers run on.
+        :param credentials: for digest challenges, each for its realm.
         :raises SnapshotError: the value cannot be restored.
         :raises LocalProtocolError: the call lives here already.
         """
         usage = self._core.restore(snapshot, trio.current_time(), elapsed=elapsed)
-        return self._adopt(usage, self._no_credentials)
+        return self._adopt(usage, self._authenticator(credentials))
 
     def _invite(
         self, fork: Fork, request: Request, next_hop: str | None, *, pracks_by_hand: bool = False
@@ -429,13 +436,8 @@ class Endpoint:
         if leg.is_early:
             self._legs[leg.usage] = leg
 
-    def _start_later(self, fork: Fork, delay: float) -> None:
-        """Let a fork go on in a while."""
-        self._nursery.start_soon(self._resume_later, fork, delay)
-
-    async def _resume_later(self, fork: Fork, delay: float) -> None:
-        await trio.sleep(delay)
-        fork._resume()
+    def _forget_fork(self, invite: ClientInvite) -> None:
+        self._forks.pop(invite, None)
 
     def _adopt(self, usage: InviteUsage, authenticator: Authenticator) -> Call:
         self._legs.pop(usage, None)

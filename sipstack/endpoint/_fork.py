@@ -258,7 +258,7 @@ class Fork:
         self._error: SipError | None = None
         self._is_left = False
         self._is_heard = False
-        self._later: tuple[float, Request] | None = None
+        self._later: trio.CancelScope | None = None  # of the task that waits to send the next attempt
         self._in_order: list[Leg] = []  # those that have answered
         self.legs: list[Leg] = []
 
@@ -308,7 +308,9 @@ class Fork:
             return
         assert self._invite is not None
         if self._later is not None:
+            self._later.cancel()
             self._later = None
+            self._endpoint._forget_fork(self._invite)
             self._give_up(CallEnded("cancelled"), None)
             return
         self._core.cancel(self._invite, trio.current_time(), reason=None if reason is None else str(reason))
@@ -404,11 +406,19 @@ class Fork:
         if response is not None and response.code not in (401, 407):
             self._queue.put(Retried(response, request, wait))
         if wait > 0:
-            self._later = (wait, request)
-            self._endpoint._start_later(self, wait)
+            self._later = trio.CancelScope()
+            self._endpoint._nursery.start_soon(self._send_later, self._later, wait, request)
         else:
             self._core.resend(self._invite, request)
         return True
+
+    async def _send_later(self, scope: trio.CancelScope, wait: float, request: Request) -> None:
+        assert self._invite is not None
+        with scope:
+            await trio.sleep(wait)
+            self._later = None
+            self._core.resend(self._invite, request)
+            self._endpoint._flush()
 
     def _next_attempt(self, request: Request, response: Response | None) -> tuple[Request | None, float]:
         targets = self._targets
@@ -435,14 +445,6 @@ class Fork:
             return targets.next_request(request), 0.0
         return None, 0.0
 
-    def _resume(self) -> None:
-        """Send the attempt that had to wait."""
-        if self._later is not None and self._invite is not None:
-            _, request = self._later
-            self._later = None
-            self._core.resend(self._invite, request)
-            self._endpoint._flush()
-
     def _error_of(self, output: InviteFailed) -> SipError:
         response = output.response
         if output.kind == "malformed":
@@ -461,7 +463,8 @@ class Fork:
         if not self._settled.is_set():
             self._error = CallEnded("closed")
             self._settled.set()
-        self._later = None
+        if self._later is not None:
+            self._later.cancel()
         self._queue.close()
 
 
