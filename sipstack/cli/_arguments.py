@@ -9,7 +9,7 @@ from importlib.metadata import version
 from typing import Any, NoReturn
 
 from sipstack.message import URI, LocalProtocolError, MalformedMessage
-from sipstack.transport import ListenURL
+from sipstack.transport import ListenURL, parse_nameserver
 
 from ._exit_codes import USAGE
 from ._output import printable
@@ -72,7 +72,8 @@ examples:
 _OPTIONS = """\
 examples:
   sipstack options sip:192.0.2.7
-  sipstack options "sip:bob@example.com;transport=tcp" --timeout 2 -v
+  sipstack options "sip:bob@example.com;transport=tcp" --timeout 2
+  sipstack options sip:example.com -v              which servers DNS names, and which one is asked
 """
 
 _MESSAGE = """\
@@ -121,6 +122,14 @@ def _listen_url(text: str) -> str:
     return text
 
 
+def _nameserver(text: str) -> str:
+    try:
+        parse_nameserver(text)
+    except LocalProtocolError as error:
+        raise argparse.ArgumentTypeError(str(error).rstrip(".")) from None
+    return text
+
+
 def _seconds(text: str) -> float:
     try:
         value = float(text)
@@ -158,7 +167,7 @@ def _common(parser: argparse.ArgumentParser) -> None:
         "-v",
         "--verbose",
         action="store_true",
-        help="log every message with time and direction to standard error, credentials masked",
+        help="log every message with time and direction to standard error, credentials masked, and how names resolve",
     )
     _add_version(parser)
 
@@ -173,6 +182,13 @@ def _listen(parser: argparse.ArgumentParser) -> None:
         metavar="URL",
         type=_listen_url,
         help="where to send from and be reached, such as udp://192.0.2.1:5062 (default: any free port)",
+    )
+    parser.add_argument(
+        "--nameserver",
+        metavar="ADDRESS",
+        type=_nameserver,
+        action="append",
+        help="ask this DNS server, such as 127.0.0.1:5353; may be given several times (default: the system's)",
     )
 
 

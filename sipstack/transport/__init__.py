@@ -1,12 +1,14 @@
 """Trio at the edge: sockets, connections, and the tasks that drive the core (:rfc:`3261#section-18`)."""
 
 from ._context import Core, Counters, Recorder
+from ._dns import parse_nameserver
 from ._groups import open_quiet_nursery, single_exception, unwrapping
 from ._network import DatagramSocket, HostPort, Network, Stream, StreamListener, TrioNetwork
-from ._transport import Transport
+from ._transport import TRANSPORTS, Transport
 from ._url import ListenURL
 
 __all__ = [
+    "TRANSPORTS",
     "Core",
     "Counters",
     "DatagramSocket",
@@ -19,6 +21,7 @@ __all__ = [
     "Transport",
     "TrioNetwork",
     "open_quiet_nursery",
+    "parse_nameserver",
     "single_exception",
     "unwrapping",
 ]

@@ -208,7 +208,8 @@ class Pool:
         if connected is None:
             opening.outcome = error
             for output in opening.waiting:
-                self._context.send_failed(output, str(error))
+                if not self._context.send_elsewhere(output, str(error)):
+                    self._context.send_failed(output, str(error))
         else:
             self._context.counters.connections_opened += 1
             stream, local, _ = connected
