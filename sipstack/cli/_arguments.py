@@ -9,7 +9,7 @@ from importlib.metadata import version
 from typing import Any, NoReturn
 
 from sipstack.message import URI, LocalProtocolError, MalformedMessage
-from sipstack.transport import ListenURL, TLSConfig
+from sipstack.transport import ListenURL, TLSConfig, parse_nameserver
 
 from ._exit_codes import USAGE
 from ._output import printable
@@ -72,7 +72,8 @@ examples:
 _OPTIONS = """\
 examples:
   sipstack options sip:192.0.2.7
-  sipstack options "sip:bob@example.com;transport=tcp" --timeout 2 -v
+  sipstack options "sip:bob@example.com;transport=tcp" --timeout 2
+  sipstack options sip:example.com -v              which servers DNS names, and which one is asked
 """
 
 _MESSAGE = """\
@@ -116,6 +117,14 @@ def _uri(*schemes: str) -> Callable[[str], str]:
 def _listen_url(text: str) -> str:
     try:
         ListenURL.parse(text)
+    except LocalProtocolError as error:
+        raise argparse.ArgumentTypeError(str(error).rstrip(".")) from None
+    return text
+
+
+def _nameserver(text: str) -> str:
+    try:
+        parse_nameserver(text)
     except LocalProtocolError as error:
         raise argparse.ArgumentTypeError(str(error).rstrip(".")) from None
     return text
@@ -165,7 +174,7 @@ def _common(parser: argparse.ArgumentParser) -> None:
         "-v",
         "--verbose",
         action="store_true",
-        help="log every message with time and direction to standard error, credentials masked",
+        help="log every message with time and direction to standard error, credentials masked, and how names resolve",
     )
     _add_version(parser)
 
@@ -189,6 +198,13 @@ def _listen(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--websocket-path", metavar="PATH", default="/", help="the path to ask WebSocket servers for (default: /)"
+    )
+    parser.add_argument(
+        "--nameserver",
+        metavar="ADDRESS",
+        type=_nameserver,
+        action="append",
+        help="ask this DNS server, such as 127.0.0.1:5353; may be given several times (default: the system's)",
     )
 
 

@@ -9,12 +9,11 @@ import trio
 from sipstack.endpoint import Answered, Call, Failed, Fork, Progress, Ringing, Trying, open_endpoint
 from sipstack.message import Response
 from sipstack.transactions import TransportError
-from sipstack.transport import TrioNetwork
 
 from ._conversation import METHODS, Conversation
 from ._exit_codes import FAILURE, SUCCESS, exit_code_of_response
 from ._output import Output, sentence
-from ._peer import addresses_of, local_urls, own_uri, unreachable
+from ._peer import addresses_of, local_urls, network_of, own_uri, unreachable
 from ._run import Job, seconds
 from ._session import LocalSession, media_address
 
@@ -27,10 +26,10 @@ _PATIENCE = 180.0
 async def call(job: Job) -> int:
     """Call, print what comes, and return 0 for a call, the class of the response for none, 1 for no response."""
     arguments, output = job.arguments, job.output
-    network = TrioNetwork()
+    network = network_of(arguments)
     patience = _PATIENCE if arguments.timeout is None else arguments.timeout
     with trio.move_on_after(patience) as waiting:
-        peers = await addresses_of(arguments.proxy or arguments.uri, network)
+        peers = await addresses_of(arguments.proxy or arguments.uri, network, job.trace)
         urls = local_urls(arguments.listen, peers, network)
         async with open_endpoint(
             *urls,

@@ -6,7 +6,7 @@ import datetime
 from typing import TextIO
 
 from sipstack.trace import Address as HostPort
-from sipstack.trace import Record, mask_credentials
+from sipstack.trace import Note, Record, mask_credentials
 
 from ._output import printable
 
@@ -16,7 +16,7 @@ _CR = "\r"
 
 
 class MessageLog:
-    """Write each message with its time, its direction and its ends; credentials are masked.
+    """Write each message with its time, its direction and its ends, and each note; credentials are masked.
 
     :param epoch: what to add to a record's time to get seconds since 1970.
     """
@@ -25,9 +25,13 @@ class MessageLog:
         self._stream = stream
         self._epoch = epoch
 
-    def write(self, record: Record) -> None:
-        """Write one record."""
+    def write(self, record: Record | Note) -> None:
+        """Write one record or note."""
         when = datetime.datetime.fromtimestamp(record.time + self._epoch).astimezone()
+        if isinstance(record, Note):
+            self._stream.write(f"{when.isoformat(sep=' ', timespec='milliseconds')} {printable(record.text)}\n\n")
+            self._stream.flush()
+            return
         way = "to" if record.direction == "sent" else "from"
         lines = [
             f"{when.isoformat(sep=' ', timespec='milliseconds')} {record.direction} {way} {_place(record.remote)}"

@@ -3,29 +3,48 @@
 from __future__ import annotations
 
 import argparse
+import os
+
+import trio
 
 from sipstack.message import URI
-from sipstack.resolver import DEFAULT_PORTS, Resolution, ResolveError
+from sipstack.resolver import Resolution, ResolveError
+from sipstack.trace import Trace
 from sipstack.transactions import TransportError
-from sipstack.transport import ListenURL, Network
+from sipstack.transport import TRANSPORTS, ListenURL, Network, TrioNetwork
 
 from ._session import media_address
 
-__all__ = ["addresses_of", "local_urls", "own_uri", "unreachable"]
+__all__ = ["addresses_of", "local_urls", "network_of", "own_uri", "unreachable"]
 
 
-async def addresses_of(uri: str, network: Network) -> list[str]:
+def network_of(arguments: argparse.Namespace) -> TrioNetwork:
+    """Return the network with the name servers the user wants asked.
+
+    :raises LocalProtocolError: they cannot be.
+    """
+    return TrioNetwork(nameservers=arguments.nameserver or ())
+
+
+async def addresses_of(uri: str, network: Network, trace: Trace | None = None) -> list[str]:
     """Look up the numeric addresses that a URI leads to, the preferred one first.
 
+    :param trace: is told what was asked where that leads nowhere; else the endpoint tells when it sends.
     :raises ResolveError: it leads to none.
     """
-    resolution = Resolution(URI.parse(uri), transports=tuple(DEFAULT_PORTS))
-    while (query := resolution.next_query()) is not None:
-        try:
-            answers = await network.resolve(query.name)
-        except OSError as error:
-            raise ResolveError(f"The name {query.name} has no address: {error.strerror or error}.") from error
-        resolution.feed(answers)
+    resolution = Resolution(URI.parse(uri), transports=TRANSPORTS, randbytes=os.urandom)
+    path: list[str] = []
+    try:
+        while queries := resolution.queries():
+            for query in queries:
+                answer = await network.look_up(query)
+                path.append(f"{query}: {answer}")
+                resolution.feed(query, answer)
+    except ResolveError:
+        if trace is not None:
+            for line in path:
+                trace.note(trio.current_time(), line)
+        raise
     return [target.host for target in resolution.targets]
 
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 from sipstack.endpoint import Registered, Registration, RegistrationFailed, RegistrationLost, open_endpoint
 from sipstack.message import URI
 from sipstack.transactions import TransportError
-from sipstack.transport import TrioNetwork
 
 from ._exit_codes import SUCCESS, exit_code_of_response
 from ._output import Output, sentence
-from ._peer import addresses_of, local_urls, unreachable
+from ._peer import addresses_of, local_urls, network_of, unreachable
 from ._run import Job
 
 __all__ = ["register"]
@@ -18,8 +17,8 @@ __all__ = ["register"]
 async def register(job: Job) -> int:
     """Register, print the bindings, and stay until a signal comes, or leave at once."""
     arguments, output = job.arguments, job.output
-    network = TrioNetwork()
-    urls = local_urls(arguments.listen, await addresses_of(arguments.registrar, network), network)
+    network = network_of(arguments)
+    urls = local_urls(arguments.listen, await addresses_of(arguments.registrar, network, job.trace), network)
     user = URI.parse(arguments.aor).user or "sipstack"
     async with open_endpoint(
         *urls,

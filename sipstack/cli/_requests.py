@@ -9,10 +9,9 @@ import trio
 from sipstack.endpoint import open_endpoint
 from sipstack.message import Response
 from sipstack.transactions import TransportError
-from sipstack.transport import TrioNetwork
 
 from ._exit_codes import FAILURE, exit_code_of_response
-from ._peer import addresses_of, local_urls, own_uri, unreachable
+from ._peer import addresses_of, local_urls, network_of, own_uri, unreachable
 from ._run import Job
 
 __all__ = ["message", "options"]
@@ -45,10 +44,10 @@ async def message(job: Job) -> int:
 async def _exchange(job: Job, method: str, *, body: bytes = b"") -> Response | None:
     """Send one request and print the status of its answer; None if there was none in time."""
     arguments = job.arguments
-    network = TrioNetwork()
+    network = network_of(arguments)
     patience = _PATIENCE if arguments.timeout is None else arguments.timeout
     with trio.move_on_after(patience):
-        peers = await addresses_of(arguments.proxy or arguments.uri, network)
+        peers = await addresses_of(arguments.proxy or arguments.uri, network, job.trace)
         urls = local_urls(arguments.listen, peers, network)
         # No grace: once there is an answer, or nobody waits for it any more, nothing is left to tell the peer.
         async with open_endpoint(

@@ -25,6 +25,7 @@ from ._outputs import (
     ResponseReceived,
     Route,
     SessionRefreshed,
+    TargetFailed,
     UsageEnded,
 )
 from ._retry import retry_request
@@ -69,6 +70,7 @@ __all__ = [
     "SessionTimerPolicy",
     "SessionTimerState",
     "SnapshotError",
+    "TargetFailed",
     "UsageEnded",
     "UsageState",
     "apply_route_set",

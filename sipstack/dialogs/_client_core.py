@@ -29,6 +29,7 @@ from ._outputs import (
     RequestFailed,
     ResponseReceived,
     Route,
+    TargetFailed,
 )
 from ._server_core import expiry_of
 from ._session_core import SessionCore
@@ -95,7 +96,7 @@ class ClientCore(SessionCore):
     def _resend_request(self, outgoing: Outgoing, request: Request, next_hop: URI | None) -> None:
         if not outgoing.is_finished:
             raise LocalProtocolError(f"the {outgoing.request.method} is still under way; wait for how it ends")
-        before = outgoing.request
+        before, hop_before = outgoing.request, outgoing.next_hop
         if request.method != before.method:
             raise LocalProtocolError(f"the {before.method} cannot be sent again as {request.method}")
         if request.call_id != before.call_id or request.from_tag != before.from_tag:
@@ -114,6 +115,9 @@ class ClientCore(SessionCore):
                 outgoing.next_hop = self._first_hop(request, None)
         elif next_hop is not None:
             outgoing.next_hop = next_hop
+        if outgoing.next_hop != hop_before:
+            # To the same hop it goes the way it went: the server that asked for credentials knows its own nonce.
+            outgoing.targets = ()
         self._restart(outgoing, request)
 
     def _send_routed(self, outgoing: Outgoing, flow: Flow, now: float) -> None:
@@ -131,6 +135,7 @@ class ClientCore(SessionCore):
             is_secure = request.uri.is_secure or outgoing.next_hop.is_secure
             user = request.from_address.uri.user
             request.headers.add("Contact", self._default_contact(flow, is_secure=is_secure, user=user))
+            outgoing.has_made_contact = True
         transaction = self.transactions.send_request(request, flow, now)
         outgoing.transaction = transaction
         self.requests[transaction] = outgoing
@@ -144,11 +149,20 @@ class ClientCore(SessionCore):
             return
         response = output.response
         invite = outgoing.invite
+        outgoing.has_response = True
+        is_left = response.code == 503 and self._leave_target(
+            outgoing, output.transaction, f"503 {response.phrase}".rstrip(), _retry_after(response)
+        )
         if invite is None:
-            self._take_response(outgoing, output.transaction, response, now)
+            if is_left:
+                self._route(outgoing)
+            else:
+                self._take_response(outgoing, output.transaction, response, now)
             return
         event = (
-            ClientInviteInput.PROVISIONAL
+            ClientInviteInput.NEXT_TARGET
+            if is_left
+            else ClientInviteInput.PROVISIONAL
             if response.code < 200
             else ClientInviteInput.SUCCESS
             if response.code < 300
@@ -165,13 +179,40 @@ class ClientCore(SessionCore):
         outgoing = self.requests.get(transaction)
         if outgoing is None:
             return
-        if outgoing.invite is not None:
+        # After a response of any kind the request has arrived, and may be acted on: sent elsewhere it could ring twice.
+        if not outgoing.has_response and self._leave_target(outgoing, transaction, output.detail):
+            if outgoing.invite is None:
+                self._route(outgoing)
+            else:
+                self._step_client_invite(outgoing.invite, ClientInviteInput.NEXT_TARGET, now, None, output.kind)
+        elif outgoing.invite is not None:
             self._step_client_invite(
                 outgoing.invite, ClientInviteInput.TRANSACTION_FAILED, now, None, output.kind, output.detail
             )
         else:
             del self.requests[transaction]
             self._fail_request(outgoing, output.kind, output.detail, now)
+
+    def _leave_target(
+        self, outgoing: Outgoing, transaction: ClientTransaction, detail: str, retry_after: float | None = None
+    ) -> bool:
+        """Let go of a target that did not serve a request (:rfc:`3263#section-4.3`).
+
+        Return whether the request is to be routed again, unchanged: it has a target left, and nobody cancelled it.
+        """
+        if not outgoing.targets or len(self.transactions) >= self.limits.transactions:
+            return False  # with too many transactions the fault is ours, and no other target mends it
+        self.outputs.append(TargetFailed(outgoing, outgoing.targets[0], detail, retry_after))
+        outgoing.targets = outgoing.targets[1:]
+        if not outgoing.targets or outgoing.is_cancelled:
+            return False
+        del self.requests[transaction]
+        outgoing.transaction = None
+        outgoing.has_response = False
+        outgoing.is_waiting = True
+        if outgoing.has_made_contact:
+            outgoing.request.headers.remove("Contact")
+        return True
 
     def _on_client_transaction_ended(self, transaction: ClientTransaction, now: float) -> None:
         outgoing = self.requests.pop(transaction, None)
@@ -345,6 +386,7 @@ class ClientCore(SessionCore):
         actions, invite.state = transition
         for action in actions:
             if action is _ROUTE:
+                invite.legs = {}
                 self.outputs.append(Route(invite.outgoing))
             elif action is _SEND:
                 expires = expiry_of(invite.request)
@@ -369,7 +411,7 @@ class ClientCore(SessionCore):
                 self.outputs.append(InviteOver(invite))
 
     def _send_cancel(self, invite: ClientInvite, now: float, reason: str) -> None:
-        invite.is_cancelled = True
+        invite.is_cancelled = invite.outgoing.is_cancelled = True
         self._queue.stop(invite, DialogTimer.EXPIRES)
         if invite.outgoing.transaction is not None:
             self.transactions.cancel(invite.outgoing.transaction, now, reason=reason or None)
@@ -493,3 +535,12 @@ class ClientCore(SessionCore):
         for leg in list(invite.legs.values()):
             if leg.state is UsageState.EARLY:
                 self._step_usage(leg, UsageInput.REFUSE, now, cause, response)
+
+
+def _retry_after(response: Response) -> float:
+    """Return for how many seconds a server wants no requests; a 503 that does not say counts as a 500 (21.5.4)."""
+    try:
+        value = response.retry_after
+    except MalformedMessage:
+        value = None
+    return 0.0 if value is None else float(value.seconds)

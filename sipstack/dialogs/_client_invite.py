@@ -55,6 +55,8 @@ class ClientInviteInput(enum.Enum):
     CANCEL = "cancel"
     ROUTED = "routed"
     UNROUTABLE = "unroutable"
+    NEXT_TARGET = "next target"
+    "The target in use did not serve it, and there is another (:rfc:`3263#section-4.3`)."
     PROVISIONAL = "provisional"
     SUCCESS = "success"
     FAILURE = "failure"
@@ -94,12 +96,14 @@ TRANSITIONS: dict[
     (_S.CALLING, _I.PROVISIONAL): ((_A.TELL_PROGRESS,), _S.PROCEEDING),
     (_S.CALLING, _I.SUCCESS): ((_A.TAKE_ANSWER,), _S.ACCEPTED),
     (_S.CALLING, _I.FAILURE): ((_A.END_EARLY_LEGS, _A.TELL_FAILED), _S.FAILED),
+    (_S.CALLING, _I.NEXT_TARGET): ((_A.ROUTE,), _S.ROUTING),
     (_S.CALLING, _I.TRANSACTION_FAILED): ((_A.END_EARLY_LEGS, _A.TELL_FAILED), _S.FAILED),
     (_S.PROCEEDING, _I.CANCEL): ((_A.SEND_CANCEL,), _S.CANCELLING),
     (_S.PROCEEDING, _I.EXPIRED): ((_A.SEND_CANCEL,), _S.CANCELLING),
     (_S.PROCEEDING, _I.PROVISIONAL): ((_A.TELL_PROGRESS,), _S.PROCEEDING),
     (_S.PROCEEDING, _I.SUCCESS): ((_A.TAKE_ANSWER,), _S.ACCEPTED),
     (_S.PROCEEDING, _I.FAILURE): ((_A.END_EARLY_LEGS, _A.TELL_FAILED), _S.FAILED),
+    (_S.PROCEEDING, _I.NEXT_TARGET): ((_A.END_EARLY_LEGS, _A.ROUTE), _S.ROUTING),
     (_S.PROCEEDING, _I.TRANSACTION_FAILED): ((_A.END_EARLY_LEGS, _A.TELL_FAILED), _S.FAILED),
     (_S.CANCELLING, _I.PROVISIONAL): ((_A.TELL_PROGRESS,), _S.CANCELLING),
     (_S.CANCELLING, _I.SUCCESS): ((_A.REFUSE_ANSWER, _A.TELL_FAILED), _S.WITHDRAWN),
@@ -125,18 +129,21 @@ ABSORBED = frozenset(
             _I.SUCCESS,
             _I.FAILURE,
             _I.EXPIRED,
+            _I.NEXT_TARGET,
             _I.TRANSACTION_FAILED,
             _I.TRANSACTION_ENDED,
         ),
         _S.CALLING: (_I.ROUTED, _I.UNROUTABLE, _I.TRANSACTION_ENDED),
         _S.PROCEEDING: (_I.ROUTED, _I.UNROUTABLE, _I.TRANSACTION_ENDED),
-        # Cancelling twice is cancelling; so is cancelling what its Expires has cancelled.
-        _S.CANCELLING: (_I.CANCEL, _I.EXPIRED, _I.ROUTED, _I.UNROUTABLE, _I.TRANSACTION_ENDED),
+        # Cancelling twice is cancelling; so is cancelling what its Expires has cancelled. What is cancelled looks for
+        # no other target.
+        _S.CANCELLING: (_I.CANCEL, _I.EXPIRED, _I.ROUTED, _I.UNROUTABLE, _I.NEXT_TARGET, _I.TRANSACTION_ENDED),
         # The user's CANCEL and the 2xx may cross within our own queues: it has no effect then (9.1).
         _S.ACCEPTED: (
             _I.CANCEL,
             _I.ROUTED,
             _I.UNROUTABLE,
+            _I.NEXT_TARGET,
             _I.PROVISIONAL,
             _I.FAILURE,
             _I.EXPIRED,
@@ -146,6 +153,7 @@ ABSORBED = frozenset(
             _I.CANCEL,
             _I.ROUTED,
             _I.UNROUTABLE,
+            _I.NEXT_TARGET,
             _I.PROVISIONAL,
             _I.FAILURE,
             _I.EXPIRED,

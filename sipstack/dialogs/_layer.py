@@ -283,7 +283,6 @@ class DialogLayer(ServerCore, ClientCore):
                 raise LocalProtocolError(f"the INVITE cannot be sent again: it is {what.state.value}")
             self._resend_request(what.outgoing, request, next_hop)
             what.outgoing.offer = own_session(request)
-            what.legs = {}
             what.is_cancelled = what.is_told = False
             self._step_client_invite(what, ClientInviteInput.RESEND, self._now)
             return
@@ -324,6 +323,7 @@ class DialogLayer(ServerCore, ClientCore):
             what.is_cancelled = True
             self._fail_request(what, "unroutable", "it was cancelled before it was sent", now)
         elif what.transaction is not None and not what.is_finished:
+            what.is_cancelled = True
             self.transactions.cancel(what.transaction, now, reason=reason)
         self._drain(now)
 

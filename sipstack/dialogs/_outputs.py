@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import attrs
 
@@ -32,6 +32,7 @@ __all__ = [
     "ResponseReceived",
     "Route",
     "SessionRefreshed",
+    "TargetFailed",
     "UsageEnded",
 ]
 
@@ -44,9 +45,26 @@ InviteFailureKind: TypeAlias = Literal["rejected", "cancelled", "timeout", "tran
 
 @attrs.frozen
 class Route:
-    """Ask the driver for the flow of a request; it answers ``routed()`` or ``unroutable()``."""
+    """Ask the driver for the flow of a request; it answers ``routed()`` or ``unroutable()``.
+
+    Where the request has targets already, the flow is to lead to the first of them that can be reached.
+    """
 
     outgoing: Outgoing
+
+
+@attrs.frozen
+class TargetFailed:
+    """Tell the driver that a target did not serve a request (:rfc:`3263#section-4.3`): others come first now.
+
+    A ``Route`` follows where the request has targets left.
+    """
+
+    outgoing: Outgoing
+    target: Any
+    detail: str
+    retry_after: float | None
+    "Seconds to leave it alone, by its 503: 0 where that says nothing. None where there was no 503."
 
 
 @attrs.frozen
@@ -174,6 +192,7 @@ class UsageEnded:
 Output: TypeAlias = (
     Send
     | Route
+    | TargetFailed
     | InviteReceived
     | InviteCancelled
     | OutOfDialogRequest

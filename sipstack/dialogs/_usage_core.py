@@ -197,6 +197,7 @@ class UsageCore(ABC):
         """Make a request that has ended ready to go its way once more, changed."""
         outgoing.request = request
         outgoing.transaction = None
+        outgoing.has_response = False
         outgoing.is_waiting = True
         outgoing.is_finished = False
         outgoing.is_cancelled = False

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
 import trio
 
 from sipstack.dialogs import Capabilities, DialogLayer, SessionTimerPolicy
-from sipstack.message import DEFAULT_LIMITS, Limits, Tokens
+from sipstack.message import DEFAULT_LIMITS, Limits, LocalProtocolError, Tokens
 from sipstack.outbound import Hook
 from sipstack.timers import TimerValues
 from sipstack.trace import Trace
@@ -60,6 +60,7 @@ SUPPORTED = ("100rel", "199", "timer")
 async def open_endpoint(
     *urls: str,
     network: Network | None = None,
+    nameservers: Sequence[str] = (),
     user: str = "sipstack",
     user_agent: str = "sipstack",
     proxy: str | None = None,
@@ -82,6 +83,8 @@ async def open_endpoint(
     :param urls: where to listen: ``udp://0.0.0.0:5060``, ``tcp://[::1]:0``, ``tls://0.0.0.0:5061?cert=FILE&key=FILE``,
         ``ws://0.0.0.0:8080/sip?origin=https://phone.example.com`` …
     :param network: what to listen on, if not the real one: see `sipstack.testing`.
+    :param nameservers: DNS servers to ask instead of the system's: ``192.0.2.53``, ``127.0.0.1:5353``; for the real
+        network alone.
     :param user: the user part of our Contact, and of From where none is given.
     :param user_agent: User-Agent and Server header fields; empty for none.
     :param proxy: the URI of an outbound proxy for all requests outside of calls.
@@ -92,15 +95,22 @@ async def open_endpoint(
     :param session_timer: the session interval asked for, the least one taken, and who is to refresh (:rfc:`4028`); by
         default none is asked for, and those of peers are kept.
     :param timers: T1, T2 and T4.
-    :param randbytes: the source of branches, tags and Call-IDs.
-    :param trace: records every message sent and received.
+    :param randbytes: the source of branches, tags and Call-IDs, and of the choice among servers.
+    :param trace: records every message sent and received, and how names were resolved.
     :param tls: what to show to TLS peers, and whom to trust, where no URL says.
     :param websocket_path: the path to ask WebSocket servers for; no SIP URI can name one.
     :param outbound: is asked what to send in place of each message; what it raises ends the block: see
         `sipstack.outbound`.
     :param grace: seconds that leaving a block waits for peers to take note.
     :raises TransportError: a URL cannot be listened on.
+    :raises LocalProtocolError: an argument cannot be used.
     """
+    if network is None:
+        network = TrioNetwork(nameservers=nameservers)
+    elif nameservers:
+        raise LocalProtocolError(
+            "The network given looks names up its own way: give it the nameservers, or no network."
+        )
     timers = timers or TimerValues()
     tokens = Tokens(randbytes)
     transactions = TransactionLayer(tokens=tokens, timers=timers, limits=limits)
@@ -122,14 +132,14 @@ async def open_endpoint(
     endpoint = Endpoint(core, tokens=tokens, limits=limits, grace=grace)
     endpoint._transport = transport = Transport(
         core,
-        network or TrioNetwork(),
+        network,
         deliver=endpoint._deliver,
         limits=limits,
+        randbytes=randbytes,
         trace=trace,
         outbound=outbound,
         tls=tls,
         websocket_path=websocket_path,
-        tokens=tokens,
     )
     endpoint._originator = Originator(transport, tokens, user, user_agent, proxy)
     async with open_quiet_nursery() as nursery:

@@ -12,7 +12,7 @@ from sipstack.message import URI
 
 from ._errors import ResolveError
 
-__all__ = ["DEFAULT_PORTS", "Target", "numeric_host", "target_of"]
+__all__ = ["DEFAULT_PORTS", "Destination", "Target", "numeric_host"]
 
 DEFAULT_PORTS = {"UDP": 5060, "TCP": 5060, "TLS": 5061, "WS": 80, "WSS": 443}
 "The port of a transport where none is said (:rfc:`3261#section-19.1.2`, :rfc:`7118#section-8`)."
@@ -26,19 +26,20 @@ class Target:
     """Name one place to send to.
 
     :param transport: "UDP", "TCP", "TLS", "WS" or "WSS".
-    :param host: a numeric address without brackets, or a name that is still to be looked up.
+    :param host: a numeric address without brackets.
     :param name: the host of the URI, which a certificate must be good for (:rfc:`5922#section-4`).
+    :param server: the name that has the address, where it is another than that of the URI.
     """
 
     transport: str
     host: str
     port: int
     name: str = ""
+    server: str = attrs.field(default="", eq=False)
 
-    @property
-    def is_numeric(self) -> bool:
-        """Tell whether the host is an address, so that nothing is left to look up."""
-        return numeric_host(self.host) is not None
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{self.transport} {host}:{self.port}" + (f" ({self.server})" if self.server else "")
 
 
 @lru_cache(maxsize=4_096)
@@ -53,41 +54,66 @@ def numeric_host(host: str) -> str | None:
     return str(address)
 
 
-def target_of(uri: URI, *, transports: Sequence[str] = ("UDP", "TCP")) -> Target:
-    """Say what a URI itself says about where to send; its host may still be a name.
+@attrs.frozen
+class Destination:
+    """Hold what a URI itself says about where to send.
 
-    :param transports: what can be sent with, the preferred one first; used where the URI leaves the choice, and UDP
-        before all others then, for a SIP URI.
-    :raises ResolveError: the URI is none to send to, or asks for a transport that is not there.
-    :rfc:`3263#section-4.1`
+    :param transports: those it may be sent with, the preferred one first; one alone where the URI settles it.
+    :param host: the TARGET of :rfc:`3263#section-4`, a numeric address or a name.
+    :param port: None where the URI has none.
+    :param name: the host of the URI.
     """
-    is_secure = uri.scheme == "sips"
-    if not is_secure and uri.scheme != "sip":
-        raise ResolveError(f"A {uri.scheme}: URI says no place to send to; use a sip: or sips: URI or a Route.")
-    asked = uri.parameters.get("transport")
-    if asked:
-        transport = asked.upper()
-        if transport not in DEFAULT_PORTS:
-            raise ResolveError(f"The transport {asked!r} is not one of {', '.join(DEFAULT_PORTS)}.")
-        if is_secure:
-            if transport not in _SECURE_FORM:
-                raise ResolveError(f"A sips: URI cannot go by {transport}, which carries no TLS.")
-            transport = _SECURE_FORM[transport]
-        if transport not in transports:
-            raise ResolveError(f"The URI asks for {transport}, and this endpoint has only {', '.join(transports)}.")
-    elif is_secure:
-        transport = next((each for each in transports if each in _SECURE), "")
-        if not transport:
-            raise ResolveError(f"A sips: URI needs TLS, and this endpoint has only {', '.join(transports)}.")
-    elif "UDP" in transports or not transports:
-        transport = "UDP"
-    else:
-        transport = transports[0]
-    name = uri.parameters.get("maddr") or uri.host
-    host = numeric_host(name) or name
-    if not host:
-        raise ResolveError("The URI has no host to send to.")
-    port = uri.port if uri.port is not None else DEFAULT_PORTS[transport]
-    if not 0 < port < 65_536:
-        raise ResolveError(f"{port} is no port to send to.")
-    return Target(transport, host, port, uri.host)
+
+    transports: tuple[str, ...]
+    host: str
+    port: int | None
+    name: str
+    is_numeric: bool
+    is_transport_said: bool
+
+    @classmethod
+    def of(cls, uri: URI, transports: Sequence[str]) -> Destination:
+        """Read a URI.
+
+        :param transports: what can be sent with, the preferred one first; where only the scheme is left to decide, UDP
+            and TLS come before all others.
+        :raises ResolveError: the URI is none to send to, or asks for a transport that is not there.
+        """
+        is_secure = uri.scheme == "sips"
+        if not is_secure and uri.scheme != "sip":
+            raise ResolveError(f"A {uri.scheme}: URI says no place to send to; use a sip: or sips: URI or a Route.")
+        parameters = uri.parameters
+        target = parameters.get("maddr") or uri.host
+        numeric = numeric_host(target)
+        if not target:
+            raise ResolveError("The URI has no host to send to.")
+        port = uri.port
+        if port is not None and not 0 < port < 65_536:
+            raise ResolveError(f"{port} is no port to send to.")
+        asked = parameters.get("transport")
+        if asked:
+            allowed: tuple[str, ...] = (_asked_transport(asked, transports, is_secure=is_secure),)
+        elif is_secure:
+            allowed = tuple(each for each in transports if each in _SECURE)
+            if not allowed:
+                raise ResolveError(f"A sips: URI needs TLS, and this endpoint has only {', '.join(transports)}.")
+        else:
+            allowed = tuple(transports)
+        if not asked and (numeric or port is not None):
+            # Nothing but the scheme says which: UDP, or TLS over TCP.
+            usual = "TLS" if is_secure else "UDP"
+            allowed = (usual,) if usual in allowed else allowed[:1]
+        return cls(allowed, numeric or target, port, uri.host, numeric is not None, bool(asked))
+
+
+def _asked_transport(asked: str, transports: Sequence[str], *, is_secure: bool) -> str:
+    transport = asked.upper()
+    if transport not in DEFAULT_PORTS:
+        raise ResolveError(f"The transport {asked!r} is not one of {', '.join(DEFAULT_PORTS)}.")
+    if is_secure:
+        if transport not in _SECURE_FORM:
+            raise ResolveError(f"A sips: URI cannot go by {transport}, which carries no TLS.")
+        transport = _SECURE_FORM[transport]
+    if transport not in transports:
+        raise ResolveError(f"The URI asks for {transport}, and this endpoint has only {', '.join(transports)}.")
+    return transport

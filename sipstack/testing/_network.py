@@ -19,7 +19,10 @@ from typing import Literal, Protocol
 import attrs
 import trio
 
+from sipstack.resolver import Answer, Query
 from sipstack.transport import DatagramSocket, HostPort, Stream, StreamListener
+
+from ._dns import VirtualDNS
 
 __all__ = ["VirtualHost", "VirtualNetwork"]
 
@@ -232,6 +235,10 @@ class VirtualHost:
         """Look a name up; see `Network`."""
         return await self.network.resolve(host)
 
+    async def look_up(self, query: Query) -> Answer:
+        """Ask the network's DNS; see `Network`."""
+        return await self.network.look_up(query)
+
     def local_host_towards(self, host: str) -> str:
         """Return this host's address of the same family; see `Network`."""
         for address in self.addresses:
@@ -252,6 +259,7 @@ class VirtualNetwork:
     :param mtu: datagrams of more bytes are dropped.
     :param refuses: whether a datagram to a port nobody holds is refused (ICMP) rather than lost.
     :param trace: is told of each message sent and received.
+    :ivar dns: the records that names have besides.
     """
 
     def __init__(
@@ -280,6 +288,7 @@ class VirtualNetwork:
         self.refuses = refuses
         self.ipv6 = ipv6
         self.trace = trace
+        self.dns = VirtualDNS()
         self._hosts: dict[str, VirtualHost] = {}
         self._owners: dict[str, VirtualHost] = {}
         self._datagrams: dict[HostPort, _VirtualDatagramSocket] = {}
@@ -328,6 +337,16 @@ class VirtualNetwork:
         if host.rstrip(".").endswith("invalid"):
             raise OSError(errno.ENOENT, f"{host!r} is no host here")
         return list(self.host(host).addresses)
+
+    async def look_up(self, query: Query) -> Answer:
+        """Ask `dns`, which every host shares; see `Network`."""
+        answer = await self.dns.look_up(query)
+        if answer is not None:
+            return answer
+        try:
+            return Answer(tuple(await self.resolve(query.name)), ttl=300.0)
+        except OSError as error:
+            return Answer(ttl=5.0, detail=error.strerror or str(error))
 
     async def open_datagram(self, host: str, port: int) -> DatagramSocket:
         """Bind a datagram socket; see `Network`."""

@@ -3,7 +3,7 @@
 from ._masking import mask_credentials
 from ._passages import Passage
 from ._pcapng import PcapWriter
-from ._record import Address, Direction, Record, Summary
+from ._record import Address, Direction, Note, Record, Summary
 from ._trace import Trace, Writer
 from ._writers import JsonLinesWriter, LadderWriter, RichLadderWriter
 
@@ -12,6 +12,7 @@ __all__ = [
     "Direction",
     "JsonLinesWriter",
     "LadderWriter",
+    "Note",
     "Passage",
     "PcapWriter",
     "Record",

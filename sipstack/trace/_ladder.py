@@ -5,12 +5,14 @@ Only the method or status, the CSeq method and marks are drawn: no URI, header f
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from typing import Final
 
 import attrs
 
 from ._passages import Passage
+from ._record import Note
 
 __all__ = ["Diagram", "draw_ladder", "parties_of"]
 
@@ -117,6 +119,17 @@ class Diagram:
         cells[: len(time)] = time
         return "".join(cells).rstrip()
 
+    def note(self, note: Note) -> list[str]:
+        """Write what was noted across the lifelines."""
+        begin = f"{note.time - self.start:{_TIME_WIDTH - 2}.3f}".ljust(_TIME_WIDTH)
+        return textwrap.wrap(
+            _printable(note.text),
+            _TOTAL_WIDTH,
+            initial_indent=f"{begin}* ",
+            subsequent_indent=" " * (_TIME_WIDTH + 2),
+            break_on_hyphens=False,
+        )
+
     def _draw_loop(self, cells: list[str], passage: Passage) -> None:
         """Put the words beside the lifeline, with a sign in place of an arrow: it goes nowhere."""
         at = self._position(passage.sender)
@@ -143,9 +156,15 @@ class Diagram:
         cells[begin : begin + len(label)] = label
 
 
-def draw_ladder(passages: Sequence[Passage], start: float) -> str:
+def draw_ladder(entries: Sequence[Passage | Note], start: float) -> str:
     """Draw the whole ladder."""
-    if not passages:
+    if not entries:
         return "(nothing recorded)"
-    diagram = Diagram(tuple(parties_of(passages)), start)
-    return "\n".join([*diagram.header(), *(diagram.line(passage) for passage in passages)])
+    diagram = Diagram(tuple(parties_of([entry for entry in entries if isinstance(entry, Passage)])), start)
+    lines = diagram.header()
+    for entry in entries:
+        if isinstance(entry, Note):
+            lines += diagram.note(entry)
+        else:
+            lines.append(diagram.line(entry))
+    return "\n".join(lines)

@@ -16,7 +16,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Final, Protocol, TypeAlias
 
 from ._passages import LivePassages
-from ._record import Address, Record
+from ._record import Address, Note, Record
 
 __all__ = ["BinaryStream", "PcapWriter"]
 
@@ -120,9 +120,9 @@ class PcapWriter:
         stream.write(_interface(_LINKTYPE_RAW, "sip"))
         stream.write(_interface(_LINKTYPE_WIRESHARK_UPPER_PDU, "sip-in-the-clear"))
 
-    def write(self, record: Record) -> None:
-        """Write one record, unless its other end was written before."""
-        if not record.data or self._passages.feed(record) is None:
+    def write(self, record: Record | Note) -> None:
+        """Write one record, unless its other end was written before; a note is no packet."""
+        if isinstance(record, Note) or not record.data or self._passages.feed(record) is None:
             return
         source, destination = self._hosts.pair(record.sender[0], record.receiver[0])
         ports = struct.pack("!HH", record.sender[1] & 0xFFFF, record.receiver[1] & 0xFFFF)

@@ -12,7 +12,7 @@ from typing import Literal, TypeAlias
 
 import attrs
 
-__all__ = ["Address", "Direction", "Record", "Summary"]
+__all__ = ["Address", "Direction", "Note", "Record", "Summary"]
 
 Address: TypeAlias = tuple[str, int]
 "A host without brackets and a port."
@@ -133,3 +133,15 @@ class Record:
     def cseq_method(self) -> str | None:
         """Return the method in CSeq, or None where it cannot be read."""
         return self.summary.cseq_method
+
+
+@attrs.frozen
+class Note:
+    """Hold what was decided at a time, for people to read: which way a request takes, and why.
+
+    :param after: the record made last before it, if any.
+    """
+
+    time: float
+    text: str
+    after: Record | None = attrs.field(default=None, repr=False, eq=False)

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from ._ladder import draw_ladder
 from ._passages import Passage, passages_of
-from ._record import Address, Direction, Record
+from ._record import Address, Direction, Note, Record
 
 __all__ = ["Trace", "Writer"]
 
@@ -16,29 +16,30 @@ _QUESTION = re.compile(r"(?P<sender>[^>\s]+)>(?P<receiver>[^>\s]+)(?:\s+(?P<what
 
 
 class Writer(Protocol):
-    """Take each record as it is made."""
+    """Take each record and note as it is made."""
 
-    def write(self, record: Record, /) -> None:
-        """Write one record."""
+    def write(self, record: Record | Note, /) -> None:
+        """Write one record or note."""
         ...
 
 
 class Trace:
-    """Keep the last messages of a run, and hand each to the writers that subscribed.
+    """Keep the last messages of a run and the notes between them, and hand each to the writers that subscribed.
 
-    :param maxlen: how many records are kept; older ones are forgotten.
+    :param maxlen: how many records are kept, and how many notes; older ones are forgotten.
 
     ``names`` maps addresses, ``(host, port)`` or a host alone, to short names; fill it at any time.
     """
 
     def __init__(self, *, maxlen: int = 4_096) -> None:
         self.records: deque[Record] = deque(maxlen=maxlen)
+        self.notes: deque[Note] = deque(maxlen=maxlen)
         self.names: dict[Address | str, str] = {}
         self.writers: list[Writer] = []
         self.failures: list[tuple[Writer, OSError | ValueError]] = []
         "Writers that were dropped because their file failed them, and how it did."
         self.start: float | None = None
-        "The time of the first record ever made, forgotten or not: the zero of all relative times."
+        "The time of the first record or note ever made, forgotten or not: the zero of all relative times."
 
     def __len__(self) -> int:
         return len(self.records)
@@ -62,7 +63,16 @@ class Trace:
         if self.writers:
             self._write(record)
 
-    def _write(self, record: Record) -> None:
+    def note(self, time: float, text: str) -> None:
+        """Note what was decided: how a name was resolved, why a request goes elsewhere."""
+        note = Note(time, text, self.records[-1] if self.records else None)
+        if self.start is None:
+            self.start = time
+        self.notes.append(note)
+        if self.writers:
+            self._write(note)
+
+    def _write(self, record: Record | Note) -> None:
         for writer in tuple(self.writers):
             try:
                 writer.write(record)
@@ -93,8 +103,19 @@ class Trace:
         ]
 
     def ladder(self) -> str:
-        """Draw what is kept as a ladder diagram of at most 100 columns, for up to seven parties."""
-        return draw_ladder(self.passages(), self.start or 0.0)
+        """Draw what is kept, notes included, as a ladder diagram of at most 100 columns, for up to seven parties."""
+        return draw_ladder(self._entries(), self.start or 0.0)
+
+    def _entries(self) -> list[Passage | Note]:
+        """List passages and notes in the order in which they were made."""
+        places = {id(record): place for place, record in enumerate(self.records)}
+        notes = deque((places.get(id(note.after), -1), note) for note in self.notes)
+        entries: list[Passage | Note] = []
+        for passage in self.passages():
+            while notes and notes[0][0] < places[id(passage.record)]:
+                entries.append(notes.popleft()[1])
+            entries.append(passage)
+        return [*entries, *(note for _, note in notes)]
 
 
 def _is_what(passage: Passage, what: str | None, cseq: str | None) -> bool:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias
 from ._ladder import Diagram
 from ._masking import mask_credentials
 from ._passages import LivePassages, Names, Passage
-from ._record import Record
+from ._record import Note, Record
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -40,7 +40,11 @@ class _LiveLadder:
         self._passages = LivePassages(names)
         self._diagram: Diagram | None = None
 
-    def write(self, record: Record) -> None:
+    def write(self, record: Record | Note) -> None:
+        if isinstance(record, Note):
+            for line in (self._diagram or Diagram((), record.time)).note(record):
+                self._emit(line, None)
+            return
         passage = self._passages.feed(record)
         if passage is None:
             return
@@ -64,8 +68,8 @@ class LadderWriter:
         self._stream = stream
         self._ladder = _LiveLadder(self._emit, {} if names is None else names)
 
-    def write(self, record: Record) -> None:
-        """Draw one record, unless its other end was drawn before."""
+    def write(self, record: Record | Note) -> None:
+        """Draw one record, unless its other end was drawn before, or one note."""
         self._ladder.write(record)
 
     def _emit(self, line: str, _passage: Passage | None) -> None:
@@ -92,8 +96,8 @@ class RichLadderWriter:
         self._console = Console() if console is None else console
         self._ladder = _LiveLadder(self._emit, {} if names is None else names)
 
-    def write(self, record: Record) -> None:
-        """Draw one record, unless its other end was drawn before."""
+    def write(self, record: Record | Note) -> None:
+        """Draw one record, unless its other end was drawn before, or one note."""
         self._ladder.write(record)
 
     def _emit(self, line: str, passage: Passage | None) -> None:
@@ -115,22 +119,29 @@ class JsonLinesWriter:
     def __init__(self, stream: TextStream) -> None:
         self._stream = stream
 
-    def write(self, record: Record) -> None:
-        """Write one record as a line."""
+    def write(self, record: Record | Note) -> None:
+        """Write one record or note as a line."""
+        if isinstance(record, Note):
+            self._write_line({"time": record.time, "note": record.text})
+            return
         summary = record.summary
-        line = {
-            "time": record.time,
-            "direction": record.direction,
-            "transport": record.transport,
-            "local": list(record.local),
-            "remote": list(record.remote),
-            "method": summary.method,
-            "code": summary.code,
-            "cseq": summary.sequence,
-            "cseq_method": summary.cseq_method,
-            "call_id": summary.call_id,
-            "size": len(record.data),
-            "text": mask_credentials(record.data).decode("utf-8", "backslashreplace"),
-        }
+        self._write_line(
+            {
+                "time": record.time,
+                "direction": record.direction,
+                "transport": record.transport,
+                "local": list(record.local),
+                "remote": list(record.remote),
+                "method": summary.method,
+                "code": summary.code,
+                "cseq": summary.sequence,
+                "cseq_method": summary.cseq_method,
+                "call_id": summary.call_id,
+                "size": len(record.data),
+                "text": mask_credentials(record.data).decode("utf-8", "backslashreplace"),
+            }
+        )
+
+    def _write_line(self, line: dict[str, object]) -> None:
         self._stream.write(f"{json.dumps(line, ensure_ascii=False)}\n")
         self._stream.flush()

@@ -2,13 +2,15 @@
 
 from ._certificate import PeerCertificate
 from ._context import Core, Counters, Recorder
+from ._dns import parse_nameserver
 from ._groups import open_quiet_nursery, single_exception, unwrapping
 from ._network import DatagramSocket, HostPort, Network, Stream, StreamListener, TrioNetwork
 from ._tls import TLSConfig
-from ._transport import Transport
+from ._transport import TRANSPORTS, Transport
 from ._url import ListenURL
 
 __all__ = [
+    "TRANSPORTS",
     "Core",
     "Counters",
     "DatagramSocket",
@@ -23,6 +25,7 @@ __all__ = [
     "Transport",
     "TrioNetwork",
     "open_quiet_nursery",
+    "parse_nameserver",
     "single_exception",
     "unwrapping",
 ]

@@ -81,6 +81,10 @@ class Recorder(Protocol):
         """Note one message."""
         ...
 
+    def note(self, time: float, text: str, /) -> None:
+        """Note what was decided, for people to read."""
+        ...
+
 
 @attrs.define
 class Counters:
@@ -114,6 +118,12 @@ class Counters:
     "Connections lost before they were accepted, for want of file descriptors or through the peer."
     routes_shed: int = 0
     "Requests not sent because too many were waiting for a name or a connection."
+    answers_moved: int = 0
+    "Answers whose connection was gone, sent to another server of the peer's (:rfc:`3263#section-5`)."
+    targets_failed: int = 0
+    "Targets that did not serve a request: out of reach, silent, or 503."
+    tls_withdrawn: int = 0
+    "Times that a domain which had offered TLS in its NAPTR records did so no more: perhaps a forged answer."
 
 
 @attrs.define
@@ -126,6 +136,8 @@ class Context:
     trace: Recorder | None
     rate: SourceRate | None
     flush: Callable[[], None]
+    send_elsewhere: Callable[[Send, str], bool]
+    "Takes over an answer for which no connection could be opened, if there is somewhere else to send it."
 
     def admits_request(self, source: str, now: float) -> bool:
         """Take a request of a source, or count it as shed."""

@@ -11,9 +11,15 @@ import os
 import socket
 import struct
 import sys
+from collections.abc import Sequence
 from typing import Any, Final, Protocol, TypeAlias
 
+import attrs
 import trio
+
+from sipstack.resolver import Answer, Query
+
+from ._dns import DNSClient
 
 __all__ = ["DatagramSocket", "HostPort", "Network", "Stream", "StreamListener", "TrioNetwork"]
 
@@ -142,6 +148,10 @@ class Network(Protocol):
         """
         ...
 
+    async def look_up(self, query: Query) -> Answer:
+        """Ask DNS, or whoever else knows; what goes wrong is in the answer."""
+        ...
+
     def local_host_towards(self, host: str) -> str:
         """Return the local address that packets to a numeric address leave from.
 
@@ -156,6 +166,8 @@ _BACKLOG: Final = 1_024
 _USER_TIMEOUT: Final[int | None] = getattr(socket, "TCP_USER_TIMEOUT", None)
 _UNACKNOWLEDGED: Final = 32_000
 "Milliseconds that sent bytes may wait for the peer's acknowledgement: 64*T1, when every transaction has given up."
+_SYSTEM_TTL: Final = 5.0
+"Seconds that an answer of the system holds: it does not say, and keeps answers itself."
 
 # linux/errqueue.h and linux/in.h, in6.h; Python's socket module does not name them.
 _IP_RECVERR: Final = 11
@@ -342,7 +354,18 @@ class TrioStreamListener:
 
 
 class TrioNetwork:
-    """The system's network."""
+    """The system's network.
+
+    Addresses are looked up as the system does it, its hosts file included; SRV and NAPTR records by its name servers,
+    if dnspython is installed (the extra ``dns``).
+
+    :param nameservers: ask these instead for everything: ``192.0.2.53``, ``127.0.0.1:5353``, ``[::1]:53``.
+    :raises LocalProtocolError: a name server is no numeric address, or dnspython is not installed.
+    """
+
+    def __init__(self, *, nameservers: Sequence[str] = ()) -> None:
+        self._dns = DNSClient(nameservers)
+        self._has_nameservers = bool(nameservers)
 
     async def open_datagram(self, host: str, port: int) -> TrioDatagramSocket:
         await trio.lowlevel.checkpoint()
@@ -396,6 +419,26 @@ class TrioNetwork:
         except UnicodeError as error:  # no name that DNS could hold, which a peer may well have sent
             raise OSError(errno.EINVAL, f"{host!r} is no host name") from error
         return list(dict.fromkeys(str(address[0]).partition("%")[0] for *_, address in found))
+
+    async def look_up(self, query: Query) -> Answer:
+        if query.kind != "address":
+            return await self._dns.look_up(query)
+        if self._has_nameservers and query.name.rpartition(".")[2] != "localhost":
+            answer = await self._dns.look_up(query)
+            # RFC 6724, rule 1: an address that nothing leads to comes last; which family is first stays as it is.
+            records = sorted(answer.records, key=lambda host: not self._has_route(str(host)))
+            return attrs.evolve(answer, records=tuple(records))
+        try:
+            return Answer(tuple(await self.resolve(query.name)), ttl=_SYSTEM_TTL)
+        except OSError as error:
+            return Answer(ttl=_SYSTEM_TTL, detail=error.strerror or str(error))
+
+    def _has_route(self, host: str) -> bool:
+        try:
+            self.local_host_towards(host)
+        except OSError:
+            return False
+        return True
 
     def local_host_towards(self, host: str) -> str:
         with _new_socket(host, socket.SOCK_DGRAM) as probe:

@@ -326,7 +326,8 @@ class Pool:
         if opened is None:
             opening.outcome = error
             for output in opening.waiting:
-                self._context.send_failed(output, str(error))
+                if not self._context.send_elsewhere(output, str(error)):
+                    self._context.send_failed(output, str(error))
         else:
             opening.outcome = opened
             self._context.counters.connections_opened += 1

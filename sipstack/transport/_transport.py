@@ -12,11 +12,11 @@ from typing import Any, Literal, Self
 import attrs
 import trio
 
-from sipstack.dialogs import Route
-from sipstack.message import DEFAULT_LIMITS, Limits, LocalProtocolError, Request, Tokens
+from sipstack.dialogs import Route, TargetFailed
+from sipstack.message import DEFAULT_LIMITS, URI, Limits, LocalProtocolError, MalformedMessage, Request, Tokens, Via
 from sipstack.outbound import Hook
 from sipstack.resolver import Resolution, ResolveError, Target, numeric_host
-from sipstack.transactions import Flow, Send, TransportError
+from sipstack.transactions import Flow, Send, ServerTransaction, TransportError
 
 from ._acceptor import Acceptor
 from ._certificate import PeerCertificate
@@ -25,6 +25,7 @@ from ._codecs import Codecs
 from ._context import Context, Core, Counters, Recorder
 from ._datagram import DatagramListener, host_and_port
 from ._groups import unwrapping
+from ._locator import Locator
 from ._network import HostPort, Network, TrioNetwork
 from ._outlet import Outlet
 from ._pool import ConnectionRefused, Key, Pool
@@ -33,7 +34,10 @@ from ._size import is_too_large_for_udp
 from ._tls import TLSConfig
 from ._url import ListenURL
 
-__all__ = ["Transport"]
+__all__ = ["TRANSPORTS", "Transport"]
+
+TRANSPORTS = ("UDP", "TCP", "TLS", "WS", "WSS")
+"What requests can be sent with, the preferred one first."
 
 _SHORTEST_NAP = 0.005
 "Seconds between two looks at the timers; the shortest of them, that of the automatic 100, has 0.2."
@@ -49,13 +53,14 @@ class Transport:
     calls `flush` at once: it sends what is to be sent and hands everything else to ``deliver``, without a checkpoint.
 
     :param network: the system's, if none is given.
-    :param deliver: takes each output that is neither Send nor Route; it must not block, and may call the core. It may
-        be set later, before anything is listened on.
-    :param trace: is told of every message that crosses a socket.
+    :param deliver: takes each output that is neither Send, Route nor TargetFailed; it must not block, and may call the
+        core. It may be set later, before anything is listened on.
+    :param randbytes: the source of chance for the choice among servers, and of the host name in our Via where we are a
+        WebSocket client.
+    :param trace: is told of every message that crosses a socket, and of how names were resolved.
     :param outbound: is asked what to send in place of each message; what it raises ends `run`.
     :param tls: what to show and whom to trust where the URL of a listener does not say.
     :param websocket_path: the path to ask WebSocket servers for; no SIP URI can name one.
-    :param tokens: the source of the host name in our Via where we are a WebSocket client.
     """
 
     def __init__(
@@ -65,11 +70,11 @@ class Transport:
         *,
         deliver: Callable[[Any], None] | None = None,
         limits: Limits = DEFAULT_LIMITS,
+        randbytes: Callable[[int], bytes] = os.urandom,
         trace: Recorder | None = None,
         outbound: Hook | None = None,
         tls: TLSConfig | None = None,
         websocket_path: str = "/",
-        tokens: Tokens | None = None,
     ) -> None:
         self.counters = Counters()
         self._core = core
@@ -78,15 +83,22 @@ class Transport:
         self._limits = limits
         rate = limits.requests_per_second_per_source
         self._context = Context(
-            core, limits, self.counters, trace, None if rate is None else SourceRate(rate), self.flush
+            core,
+            limits,
+            self.counters,
+            trace,
+            None if rate is None else SourceRate(rate),
+            self.flush,
+            self._send_elsewhere,
         )
         self._outlet = None if outbound is None else Outlet(outbound, self._send, self.flush, self.counters)
         self._emit: Callable[[Send], None] = self._send if self._outlet is None else self._outlet.take
+        self._locator = Locator(self._network, limits, self.counters, randbytes, trace)
         self._senders: dict[HostPort, DatagramListener] = {}
         self._listeners: list[DatagramListener | Acceptor] = []
         self._choices: dict[tuple[str, str], DatagramListener | Acceptor | None] = {}
         self._codecs = Codecs(limits, self.counters, tls, websocket_path)
-        self._tokens = tokens or Tokens(os.urandom)
+        self._tokens = Tokens(randbytes)
         self._routing = 0
         self._is_flushing = False
         self._awaited: tuple[Callable[[], bool], trio.Event] | None = None
@@ -232,6 +244,8 @@ class Transport:
                     self._emit(output)
                 elif kind is Route:
                     self._route(output.outgoing)
+                elif kind is TargetFailed:
+                    self._locator.failed(output.target, output.detail, output.retry_after)
                 else:
                     self.deliver(output)
         finally:
@@ -265,33 +279,89 @@ class Transport:
         else:
             self._pool.send(output)
 
+    # Answers whose connection is gone
+
+    def _send_elsewhere(self, output: Send, detail: str) -> bool:
+        """Begin to send an answer to another server of its sent-by (:rfc:`3263#section-5`); False where that cannot be.
+
+        The connection it should go by and one back to the source have come to nothing. Streams only: over UDP, where
+        nobody proves an address, sent-by could name a victim.
+        """
+        transaction, response = output.transaction, output.message
+        if not isinstance(transaction, ServerTransaction) or response is None or not output.flow.is_reliable:
+            return False
+        if not self._begin_routing():
+            return False
+        self._nursery.start_soon(self._send_elsewhere_in_time, output, transaction, response.top_via, detail)
+        return True
+
+    async def _send_elsewhere_in_time(
+        self, output: Send, transaction: ServerTransaction, via: Via, detail: str
+    ) -> None:
+        # What 18.2.2 tries first, and what has failed.
+        tried = transaction.fallback_target()
+        try:
+            uri = URI.parse(f"sip:{via.sent_by};transport={via.transport}")
+            resolution = self._locator.begin(uri, (output.flow.transport,))
+            await self._locator.look_up(resolution)
+            for target in self._locator.targets_of(resolution):
+                if (target.transport, target.host, target.port) == tried:
+                    continue
+                try:
+                    connection = await self._pool.connect(target.transport, (target.host, target.port), target.name)
+                except TransportError as error:
+                    self._locator.failed(target, str(error))
+                    continue
+                if connection.send(output.data):
+                    self.counters.answers_moved += 1
+                    return
+        except (ResolveError, MalformedMessage) as error:
+            detail = f"{detail}; {error}"
+        finally:
+            self._routing -= 1
+        self._core.transport_failed(transaction, detail, trio.current_time())
+        self.flush()
+
     # Routes
 
     def _route(self, outgoing: Any) -> None:
-        core = self._core
-        is_secure = outgoing.request.uri.is_secure or outgoing.next_hop.is_secure
+        """Answer a Route: now, where a socket or connection is at hand; else by a task."""
+        resolution: Resolution | None = None
         try:
-            resolution = Resolution(outgoing.next_hop, transports=self._transports(is_secure=is_secure))
-            flow = self._hinted_flow(outgoing, resolution)
-            if flow is None and resolution.targets:
-                flow = self._flow_at_hand(outgoing.request, resolution.targets[0])
+            if not outgoing.targets:
+                resolution = self._resolve(outgoing)
+                flow = self._hinted_flow(outgoing, resolution)
+            else:
+                flow = None
+            if flow is None and outgoing.targets:
+                flow = self._first_flow_at_hand(outgoing)
         except (ResolveError, TransportError) as error:
             self._give_up_route(outgoing, error)
             return
         if flow is not None:
-            core.routed(outgoing, flow, trio.current_time())
+            self._core.routed(outgoing, flow, trio.current_time())
         elif self._begin_routing():
             self._nursery.start_soon(self._route_in_time, outgoing, resolution)
         else:
             self._give_up_route(outgoing, TransportError(self._why_not_routing()))
 
+    def _resolve(self, outgoing: Any) -> Resolution:
+        """Start to resolve the next hop; where all is known already, the request has its targets."""
+        request: Request = outgoing.request
+        uri: URI = outgoing.next_hop
+        transports = self._transports(is_secure=request.uri.is_secure or uri.is_secure)
+        is_large = "UDP" in transports and numeric_host(uri.host) is None and is_too_large_for_udp(request)
+        resolution = self._locator.begin(uri, transports, is_large=is_large)
+        if resolution.targets:
+            outgoing.targets = self._locator.targets_of(resolution)
+        return resolution
+
     def _transports(self, *, is_secure: bool) -> tuple[str, ...]:
         """Return what a request can go by: for a SIPS URI, that is nothing without TLS (:rfc:`5630#section-3.1`)."""
         if is_secure:
             return ("TLS", "WSS")
-        if any(listener.transport == "UDP" for listener in self._listeners):
-            return ("UDP", "TCP", "TLS", "WS", "WSS")
-        return ("TCP", "TLS", "WS", "WSS")
+        has_udp = any(listener.transport == "UDP" for listener in self._listeners)
+        return TRANSPORTS if has_udp else tuple(each for each in TRANSPORTS if each != "UDP")
 
     def _give_up_route(self, outgoing: Any, error: ResolveError | TransportError) -> None:
         kind: Literal["unroutable", "transport"] = "unroutable" if isinstance(error, ResolveError) else "transport"
@@ -317,7 +387,9 @@ class Transport:
         if hint is None or not hint.connection:
             return None
         # Whose connection is WSS is told by transport=ws all the same (RFC 7118, 5.2).
-        if hint.transport != resolution.transport and (hint.transport, resolution.transport) != ("WSS", "WS"):
+        if hint.transport not in resolution.transports and not (
+            hint.transport == "WSS" and "WS" in resolution.transports
+        ):
             return None
         connection = self._pool.get(hint.connection)
         return None if connection is None else connection.flow
@@ -348,9 +420,30 @@ class Transport:
         except OSError as error:
             raise TransportError(f"no way leads to {remote[0]}: {error.strerror or error}") from error
 
-    async def _route_in_time(self, outgoing: Any, resolution: Resolution) -> None:
+    def _first_flow_at_hand(self, outgoing: Any) -> Flow | None:
+        """Return the flow to the first target that can be sent to, or None if a connection must be opened first.
+
+        :raises TransportError: none can be sent to.
+        """
+        while True:
+            try:
+                return self._flow_at_hand(outgoing.request, outgoing.targets[0])
+            except TransportError as error:
+                self._pass_over(outgoing, error)
+
+    def _pass_over(self, outgoing: Any, error: TransportError) -> None:
+        """Go on to the next target after one that cannot be reached; raise the error again when there is none."""
+        self._locator.failed(outgoing.targets[0], str(error))
+        if len(outgoing.targets) == 1:
+            raise error
+        outgoing.targets = outgoing.targets[1:]
+
+    async def _route_in_time(self, outgoing: Any, resolution: Resolution | None) -> None:
         try:
-            flow = await self._find_flow(outgoing.request, resolution)
+            if resolution is not None and resolution.queries():
+                await self._locator.look_up(resolution)
+                outgoing.targets = self._locator.targets_of(resolution)
+            flow = await self._find_flow(outgoing)
         except (ResolveError, TransportError) as error:
             self._give_up_route(outgoing, error)
         else:
@@ -359,16 +452,12 @@ class Transport:
             self._routing -= 1
         self.flush()
 
-    async def _find_flow(self, request: Request, resolution: Resolution) -> Flow:
-        while (query := resolution.next_query()) is not None:
-            resolution.feed(await self._look_up(query.name))
-        failure = TransportError("the name has no address")
-        for target in resolution.targets:
+    async def _find_flow(self, outgoing: Any) -> Flow:
+        while True:
             try:
-                return await self._flow_to(request, target)
+                return await self._flow_to(outgoing.request, outgoing.targets[0])
             except TransportError as error:
-                failure = error
-        raise failure
+                self._pass_over(outgoing, error)
 
     async def _flow_to(self, request: Request, target: Target) -> Flow:
         remote = (target.host, target.port)
@@ -381,15 +470,6 @@ class Transport:
             return (await self._pool.connect("TCP", remote, target.name)).flow
         except ConnectionRefused:  # a peer from before RFC 3261
             return datagram_flow
-
-    async def _look_up(self, host: str) -> list[str]:
-        with trio.move_on_after(self._limits.connect_seconds):
-            try:
-                addresses = await self._network.resolve(host)
-            except OSError as error:
-                raise ResolveError(f"The name {host} has no address: {error.strerror or error}.") from error
-            return addresses
-        raise ResolveError(f"Looking up {host} took more than {self._limits.connect_seconds:g} seconds.")
 
     def _codec_for(self, key: Key) -> Codec | None:
         """Make the codec of a connection to be opened.

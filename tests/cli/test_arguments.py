@@ -32,6 +32,7 @@ def refusal(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
         (["call", "sip:bob@192.0.2.1", "--listen", "192.0.2.1:5060"], "udp://"),
         (["call", "sip:bob@192.0.2.1", "--listen", "pigeon://0.0.0.0"], "pigeon"),
         (["call", "sip:bob@192.0.2.1", "--listen", "udp://0.0.0.0:65536"], "65536"),
+        (["call", "sip:bob@192.0.2.1", "--nameserver", "ns.example"], "is no name server"),
         (["call", "sip:bob@192.0.2.1", "--user", "alice"], "--password"),
         (["call", "sip:bob@192.0.2.1", "--password", "secret"], "--user"),
         (["call", "sip:bob@192.0.2.1", "--proxy", "tel:+1"], "scheme tel"),

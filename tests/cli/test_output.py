@@ -8,7 +8,7 @@ import trio
 
 from sipstack.cli._message_log import MessageLog
 from sipstack.cli._output import Output, sentence
-from sipstack.trace import Record
+from sipstack.trace import Note, Record
 
 REGISTER = (
     b"REGISTER sip:192.0.2.1 SIP/2.0\r\n"
@@ -68,3 +68,10 @@ def test_a_logged_message_has_time_direction_and_no_secrets() -> None:
     assert body[0] == "  REGISTER sip:192.0.2.1 SIP/2.0"
     assert "0123456789abcdef" not in stream.getvalue()
     assert "\x1b" not in stream.getvalue()
+
+
+def test_the_log_takes_notes_on_one_line() -> None:
+    stream = io.StringIO()
+    MessageLog(stream, epoch=1_700_000_000.0).write(Note(1.5, "NAPTR example.com: none\x1b\n"))
+    assert stream.getvalue().endswith(" NAPTR example.com: none??\n\n")
+    assert ".500" in stream.getvalue()

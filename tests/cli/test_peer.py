@@ -6,7 +6,8 @@ import pytest
 import trio
 
 from sipstack.cli._peer import addresses_of, local_urls, own_uri
-from sipstack.resolver import ResolveError
+from sipstack.resolver import Answer, Query, ResolveError
+from sipstack.trace import Trace
 
 
 class OneWay:
@@ -17,11 +18,11 @@ class OneWay:
             raise OSError("no route")
         return "192.0.2.5"
 
-    async def resolve(self, host: str) -> list[str]:
+    async def look_up(self, query: Query) -> Answer:
         await trio.lowlevel.checkpoint()
-        if host == "bob.example":
-            return ["2001:db8::9", "192.0.2.9"]
-        raise OSError(-2, "Name or service not known")
+        if query == Query("bob.example", "address"):
+            return Answer(("2001:db8::9", "192.0.2.9"))
+        return Answer(detail="Name or service not known" if query.kind == "address" else "")
 
 
 NETWORK = OneWay()
@@ -38,6 +39,15 @@ def test_an_address_is_not() -> None:
 def test_an_unknown_name_is_a_sentence() -> None:
     with pytest.raises(ResolveError, match=r"nobody\.example .*not known"):
         trio.run(addresses_of, "sip:bob@nobody.example", NETWORK)
+
+
+def test_what_was_asked_for_an_unknown_name_is_told() -> None:
+    trace = Trace()
+    with pytest.raises(ResolveError):
+        trio.run(addresses_of, "sip:bob@nobody.example", NETWORK, trace)
+    told = [note.text for note in trace.notes]
+    assert told[0] == "NAPTR nobody.example: none"
+    assert told[-1] == "A/AAAA nobody.example: none (Name or service not known)"
 
 
 def test_where_we_listen_has_a_route_to_the_peer() -> None:

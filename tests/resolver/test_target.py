@@ -3,58 +3,51 @@ from __future__ import annotations
 import pytest
 
 from sipstack.message import URI
-from sipstack.resolver import ResolveError, Target, numeric_host, target_of
+from sipstack.resolver import Destination, ResolveError, Target, numeric_host
 
 ALL = ("UDP", "TCP", "TLS", "WS", "WSS")
 
 
-@pytest.mark.rfc("R3263-4.1-2")
-def test_numeric_sip_goes_by_udp_to_5060():
-    assert target_of(URI.parse("sip:a@192.0.2.1")) == Target("UDP", "192.0.2.1", 5060, "192.0.2.1")
+def destination_of(uri: str, transports=ALL) -> Destination:
+    return Destination.of(URI.parse(uri), transports)
 
 
-@pytest.mark.rfc("R3263-4.1-2")
-def test_numeric_sips_goes_by_tls_to_5061():
-    target = target_of(URI.parse("sips:a@192.0.2.1"), transports=ALL)
-    assert (target.transport, target.port) == ("TLS", 5061)
-
-
-@pytest.mark.rfc("R3263-4.1-3")
-def test_name_with_port_goes_by_udp():
-    target = target_of(URI.parse("sip:a@example.com:5080"))
-    assert target == Target("UDP", "example.com", 5080, "example.com")
-    assert not target.is_numeric
-
-
-@pytest.mark.rfc("R3263-4.1-1")
 @pytest.mark.parametrize(
-    ("asked", "transport", "port"), [("tcp", "TCP", 5060), ("UDP", "UDP", 5060), ("tls", "TLS", 5061)]
+    ("uri", "transports"),
+    [
+        pytest.param("sip:192.0.2.1", ("UDP",), marks=pytest.mark.rfc("R3263-4.1-2")),
+        pytest.param("sips:192.0.2.1", ("TLS",), marks=pytest.mark.rfc("R3263-4.1-2")),
+        pytest.param("sip:[2001:db8::1]", ("UDP",), marks=pytest.mark.rfc("R3263-4.1-2")),
+        pytest.param("sip:example.com:5080", ("UDP",), marks=pytest.mark.rfc("R3263-4.1-3")),
+        pytest.param("sips:example.com:5080", ("TLS",), marks=pytest.mark.rfc("R3263-4.1-3")),
+        pytest.param("sip:example.com;transport=tcp", ("TCP",), marks=pytest.mark.rfc("R3263-4.1-1")),
+        pytest.param("sip:example.com;transport=TLS", ("TLS",), marks=pytest.mark.rfc("R3263-4.1-1")),
+        pytest.param("sip:192.0.2.1:99;transport=udp", ("UDP",), marks=pytest.mark.rfc("R3263-4.1-1")),
+        ("sips:example.com;transport=tcp", ("TLS",)),
+        ("sips:example.com;transport=ws", ("WSS",)),
+        ("sip:example.com", ALL),
+        ("sips:example.com", ("TLS", "WSS")),
+        ("sip:example.com;maddr=192.0.2.9", ("UDP",)),
+    ],
 )
-def test_transport_parameter_is_used(asked, transport, port):
-    target = target_of(URI.parse(f"sip:a@192.0.2.1;transport={asked}"), transports=ALL)
-    assert (target.transport, target.port) == (transport, port)
+def test_what_the_uri_leaves_open(uri, transports):
+    assert destination_of(uri).transports == transports
 
 
-def test_sips_with_transport_tcp_means_tls():
-    assert target_of(URI.parse("sips:a@192.0.2.1;transport=tcp"), transports=ALL).transport == "TLS"
-
-
-def test_sips_with_transport_ws_means_wss():
-    target = target_of(URI.parse("sips:a@192.0.2.1;transport=ws"), transports=ALL)
-    assert (target.transport, target.port) == ("WSS", 443)
-
-
-def test_maddr_overrides_the_host_and_keeps_the_name():
-    target = target_of(URI.parse("sip:a@example.com:5070;maddr=192.0.2.9"))
-    assert target == Target("UDP", "192.0.2.9", 5070, "example.com")
+def test_maddr_is_the_host_and_the_name_stays():
+    destination = destination_of("sip:a@example.com:5070;maddr=192.0.2.9")
+    assert (destination.host, destination.port, destination.name) == ("192.0.2.9", 5070, "example.com")
 
 
 def test_ipv6_reference_loses_its_brackets_and_odd_spelling():
-    assert target_of(URI.parse("sip:a@[2001:DB8:0:0::1]:5066")).host == "2001:db8::1"
+    assert destination_of("sip:a@[2001:DB8:0:0::1]:5066").host == "2001:db8::1"
 
 
-def test_without_udp_the_first_transport_is_taken():
-    assert target_of(URI.parse("sip:192.0.2.1"), transports=("TCP",)).transport == "TCP"
+@pytest.mark.parametrize(
+    ("uri", "transports", "chosen"), [("sip:192.0.2.1", ("TCP", "TLS"), "TCP"), ("sips:192.0.2.1", ("WSS",), "WSS")]
+)
+def test_without_the_usual_transport_the_first_is_taken(uri, transports, chosen):
+    assert destination_of(uri, transports).transports == (chosen,)
 
 
 @pytest.mark.parametrize(
@@ -65,12 +58,20 @@ def test_without_udp_the_first_transport_is_taken():
         ("sips:a@h;transport=udp", "no TLS"),
         ("sip:a@h;transport=tls", "asks for TLS"),
         ("sips:a@h", "needs TLS"),
+        ("sip:a@h:0", "0 is no port"),
     ],
 )
 def test_what_cannot_be_sent_to_is_said_in_a_sentence(uri, words):
     with pytest.raises(ResolveError, match="(?i)" + words) as caught:
-        target_of(URI.parse(uri))
+        destination_of(uri, ("UDP", "TCP"))
     assert str(caught.value).endswith(".")
+
+
+def test_target_is_shown_as_it_is_reached():
+    assert str(Target("TCP", "2001:db8::1", 5060, "example.com", "a.example.com")) == (
+        "TCP [2001:db8::1]:5060 (a.example.com)"
+    )
+    assert str(Target("UDP", "192.0.2.1", 5070)) == "UDP 192.0.2.1:5070"
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ class Journey:
     request: object
     next_hop: URI
     flow_hint: object = None
+    targets: tuple = ()
 
 
 class RoutingCore(TransactionLayer):

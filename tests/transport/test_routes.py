@@ -121,18 +121,9 @@ def test_refused_connection_is_unroutable(open_party):
 
 @pytest.mark.rfc("R3263-4.2-2")
 def test_next_address_of_a_name_is_tried(open_party):
-    class TwoAddresses:
-        def __init__(self, net):
-            self._net = net
-
-        def __getattr__(self, name):
-            return getattr(self._net, name)
-
-        async def resolve(self, host):
-            return ["10.9.9.9", self._net.address_of("b")] if host == "two" else await self._net.resolve(host)
-
     async def scenario(net):
-        async with open_party(TwoAddresses(net), "tcp://a:5060") as a, open_party(net, "tcp://b:5060", seed=2):
+        net.dns.add("two", "10.9.9.9", net.address_of("b"))
+        async with open_party(net, "tcp://a:5060") as a, open_party(net, "tcp://b:5060", seed=2):
             a.send(request(via=None), "sip:two;transport=tcp")
             await a.wait(ResponseReceived)
             assert a.core.flows[0].remote == (net.address_of("b"), 5060)
@@ -200,20 +191,9 @@ def test_waiting_routes_are_bounded(open_party):
 
 
 def test_slow_look_up_is_given_up(open_party):
-    class Slow:
-        def __init__(self, net):
-            self._net = net
-
-        def __getattr__(self, name):
-            return getattr(self._net, name)
-
-        async def resolve(self, host):
-            if host == "slow":
-                await trio.sleep_forever()
-            return await self._net.resolve(host)
-
     async def scenario(net):
-        async with open_party(Slow(net), "udp://a:5060", limits=Limits(connect_seconds=3)) as a:
+        net.dns.delay = 5.0
+        async with open_party(net, "udp://a:5060", limits=Limits(connect_seconds=3)) as a:
             a.send(request(via=None), "sip:slow")
             await trio.sleep(4)
             assert a.core.unroutables == ["Looking up slow took more than 3 seconds."]

@@ -8,7 +8,7 @@ from sipstack.message import Limits
 from sipstack.testing import ScriptedPeer, request, response_to, run
 from sipstack.transactions import Dropped, Flow, RequestReceived, ResponseReceived, Send, TransactionFailed
 
-TCP = "SIP/2.0/TCP 10.0.0.1:5060"
+TCP = "SIP/2.0/TCP gone.invalid:5060"  # a host that answers could not be sent to by its name
 
 
 def ask(number: int = 1, **options):

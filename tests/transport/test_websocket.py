@@ -272,6 +272,7 @@ def test_binary_where_it_is_not_utf8(open_party):
         (b"\x81\x01x", 1002),  # not masked
         (b"\xf1\x80kkkk", 1002),
     ],
+    ids=["not UTF-8", "too long", "too long in fragments", "continues nothing", "not masked", "reserved bits"],
 )
 def test_broken_websocket_is_told_and_closed(open_party, data, code):
     async def scenario(net):
