@@ -123,7 +123,7 @@ class _VirtualStream:
 
     async def receive_some(self, max_bytes: int, /) -> bytes:
         await self.readable.wait(lambda: bool(self.inbox or self.has_ended or self.broken))
-        if self.broken:
+        if self.broken and not self.inbox:  # what came before a reset is still there to read
             raise trio.BrokenResourceError(self.broken)
         data = bytes(self.inbox[:max_bytes])
         del self.inbox[:max_bytes]
@@ -154,8 +154,8 @@ class _VirtualStream:
             self.peer.in_flight -= len(data)
         if self.readable.is_closed:
             # As a system does: what comes to a closed connection is answered by a reset.
-            if data and self.peer is not None:
-                self.peer.break_off("Connection reset by peer")
+            if data:
+                self.network.carry_reset(self)
             return
         self.inbox += data
         self.has_ended = self.has_ended or not data
@@ -524,10 +524,19 @@ class VirtualNetwork:
         else:
             self._schedule_bytes(sender, data)
 
+    def carry_reset(self, sender: _VirtualStream) -> None:
+        """Let the other end of a connection break off, once it has what was sent before."""
+        peer = sender.peer
+        if peer is not None and self._pair(sender.local[0], sender.remote[0]) not in self._partitions:
+            self._at(self._next_clear(sender), lambda: peer.break_off("Connection reset by peer"))
+
     def _schedule_bytes(self, sender: _VirtualStream, data: bytes) -> None:
+        self._at(self._next_clear(sender), lambda: self._deliver_bytes(sender, data))
+
+    def _next_clear(self, sender: _VirtualStream) -> float:
         # Never earlier than what was sent before: what jitter does to datagrams, a connection hides.
         sender.clear_at = max(sender.clear_at, trio.current_time() + self._travel_time())
-        self._at(sender.clear_at, lambda: self._deliver_bytes(sender, data))
+        return sender.clear_at
 
     def _deliver_bytes(self, sender: _VirtualStream, data: bytes) -> None:
         peer = sender.peer

@@ -241,6 +241,22 @@ def test_reset_breaks_both_ends():
     run(scenario)
 
 
+def test_what_was_said_before_a_reset_is_heard():
+    async def scenario(net):
+        near, far, listener = await connected(net)
+        far.send_nowait(b"farewell")
+        far.close()
+        near.send_nowait(b"too late")
+        await trio.sleep(10)
+        assert await near.receive_some(100) == b"farewell"
+        with pytest.raises(trio.BrokenResourceError, match="reset"):
+            await near.receive_some(100)
+        near.close()
+        listener.close()
+
+    run(scenario)
+
+
 def test_bytes_to_a_closed_end_are_answered_by_a_reset():
     async def scenario(net):
         near, far, listener = await connected(net)
