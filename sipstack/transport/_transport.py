@@ -319,7 +319,7 @@ class Transport:
             detail = f"{detail}; {error}"
         finally:
             self._routing -= 1
-        self._core.transport_failed(transaction, detail, trio.current_time())
+        self._context.send_failed(output, detail)
         self.flush()
 
     # Routes

@@ -19,6 +19,7 @@ from .kit import SDP, answer, collecting, opened, phone, scripted
 
 SERVICE = "_sip._udp.example.com"
 TCP_SERVICE = "_sip._tcp.example.com"
+WS_SERVICE = "_sip._ws.example.com"
 
 
 def two_servers(net, service: str = SERVICE) -> None:
@@ -254,7 +255,7 @@ def test_naptr_srv_and_address_lead_to_the_server_and_are_kept_for_their_ttl() -
             net.host(host)
         net.dns.add(
             "example.com",
-            Naptr(10, 50, "s", "SIPS+D2T", "", "_sips._tcp.example.com"),
+            Naptr(10, 50, "s", "SIP+D2S", "", "_sip._sctp.example.com"),
             Naptr(20, 50, "s", "SIP+D2T", "", TCP_SERVICE),
             Naptr(30, 50, "s", "SIP+D2U", "", SERVICE),
             ttl=600,
@@ -306,8 +307,8 @@ def test_alarm_when_a_domain_offers_tls_no_more() -> None:
 
     async def scenario(net) -> None:
         net.host("a")
-        udp = Naptr(20, 50, "s", "SIP+D2U", "", SERVICE)
-        net.dns.add("example.com", udp, Naptr(10, 50, "s", "SIPS+D2T", "", "_sips._tcp.example.com"), ttl=10)
+        udp = Naptr(10, 50, "s", "SIP+D2U", "", SERVICE)
+        net.dns.add("example.com", udp, Naptr(20, 50, "s", "SIPS+D2T", "", "_sips._tcp.example.com"), ttl=10)
         net.dns.add(SERVICE, Srv(1, 0, 5060, "b"))
         async with phone(net, "udp://b:5060"), opened(net, "udp://a:5060", trace=trace) as ep:
             await ep.request("OPTIONS", "sip:example.com")
@@ -340,6 +341,7 @@ def test_trace_tells_what_was_asked_what_was_chosen_and_why() -> None:
         "NAPTR example.com: none",
         f"SRV {SERVICE}: 10 0 5060 b, 20 0 5060 c",
         f"SRV {TCP_SERVICE}: none",
+        f"SRV {WS_SERVICE}: none",
         "A/AAAA b: 10.0.0.2",
         "A/AAAA c: 10.0.0.3",
         "targets of sip:example.com: UDP 10.0.0.2:5060 (b); UDP 10.0.0.3:5060 (c)",
@@ -347,6 +349,7 @@ def test_trace_tells_what_was_asked_what_was_chosen_and_why() -> None:
         "NAPTR example.com: none",
         f"SRV {SERVICE}: 10 0 5060 b, 20 0 5060 c",
         f"SRV {TCP_SERVICE}: none",
+        f"SRV {WS_SERVICE}: none",
         "A/AAAA b: 10.0.0.2",
         "A/AAAA c: 10.0.0.3",
         "targets of sip:example.com: UDP 10.0.0.3:5060 (c); UDP 10.0.0.2:5060 (b) [failed; last for 100 s]",

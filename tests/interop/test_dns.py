@@ -60,7 +60,7 @@ def test_naptr_and_srv_lead_past_a_server_that_is_gone(name_server, sipstack_ans
     answering = sipstack_answer(listen="tcp://127.0.0.1:0")
     server = name_server(
         f"""\
-@ NAPTR 10 50 "s" "SIPS+D2T" "" _sips._tcp
+@ NAPTR 10 50 "s" "SIP+D2S" "" _sip._sctp
 @ NAPTR 20 50 "s" "SIP+D2T" "" _sip._tcp
 @ NAPTR 30 50 "s" "SIP+D2U" "" _sip._udp
 _sip._tcp SRV 10 0 {free_port("127.0.0.1")} gone
@@ -79,7 +79,7 @@ there A 127.0.0.1
         f"20 0 {answering.port} www.example.com",
         "A/AAAA www.example.com: 127.0.0.1",
         "targets of sip:bob@example.com: TCP 127.0.0.1:",
-        "(gone.example.com) failed: no connection to 127.0.0.1:",
+        "(gone.example.com) failed: no TCP connection to 127.0.0.1:",
         "Connection refused",
     ):
         assert words in finished.output
