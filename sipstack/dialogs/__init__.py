@@ -2,6 +2,7 @@
 
 from ._capabilities import Capabilities
 from ._client_invite import ClientInvite, ClientInviteState
+from ._contact import contact_of
 from ._dialog import Dialog, DialogId, DialogState, apply_route_set
 from ._invite_usage import EndCause, InviteUsage, UsageState
 from ._layer import DialogLayer
@@ -74,5 +75,6 @@ __all__ = [
     "UsageEnded",
     "UsageState",
     "apply_route_set",
+    "contact_of",
     "retry_request",
 ]

@@ -16,6 +16,7 @@ from ._client_invite import (
     ClientInviteInput,
     ClientInviteState,
 )
+from ._contact import contact_of
 from ._dialog import Dialog, apply_route_set, secure_next_hop
 from ._invite_usage import EndCause, InviteUsage, UsageInput, UsageState
 from ._outgoing import Outgoing
@@ -134,7 +135,7 @@ class ClientCore(SessionCore):
         elif outgoing.wants_contact and "Contact" not in request.headers:
             is_secure = request.uri.is_secure or outgoing.next_hop.is_secure
             user = request.from_address.uri.user
-            request.headers.add("Contact", self._default_contact(flow, is_secure=is_secure, user=user))
+            request.headers.add("Contact", contact_of(flow, outgoing.next_hop, user=user, is_secure=is_secure))
             outgoing.has_made_contact = True
         transaction = self.transactions.send_request(request, flow, now)
         outgoing.transaction = transaction

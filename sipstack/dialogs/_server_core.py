@@ -17,6 +17,7 @@ from sipstack.message import (
 from sipstack.transactions import AckReceived as AckArrived
 from sipstack.transactions import CancelReceived, RequestReceived, ServerTransaction
 
+from ._contact import contact_of
 from ._dialog import TARGET_REFRESH_METHODS, Dialog, contact_uri
 from ._inspection import inspect
 from ._invite_usage import InviteUsage, UsageInput, UsageState
@@ -436,8 +437,8 @@ class ServerCore(ReliableCore):
         if contact is not None or usage.local_contact is None:
             is_secure = invite.wants_secure_contact
             if contact is None:
-                usage.local_contact = self._default_contact(
-                    invite.transaction.flow, is_secure=is_secure, user=request.uri.user
+                usage.local_contact = contact_of(
+                    invite.transaction.flow, request.uri, user=request.uri.user, is_secure=is_secure
                 )
             elif is_secure and not contact.uri.is_secure:
                 raise LocalProtocolError(f"the Contact {contact} must be a SIPS URI, since the INVITE came by SIPS")

@@ -236,18 +236,6 @@ class UsageCore(ABC):
                 Send(acknowledgement.data, acknowledgement.flow, None, acknowledgement.outgoing.request)
             )
 
-    def _default_contact(self, flow: Flow, *, is_secure: bool, user: str | None = None) -> str:
-        """Return a Contact that leads back over the transport of a flow."""
-        who = f"{user}@" if user else ""
-        if is_secure:
-            # SIPS says TLS by itself; only WebSocket must be told apart.
-            transport = ";transport=ws" if flow.transport == "WSS" else ""
-            return f"<sips:{who}{flow.sent_by}{transport}>"
-        if flow.transport == "UDP":
-            return f"<sip:{who}{flow.sent_by}>"
-        transport = "ws" if flow.transport == "WSS" else flow.transport.lower()
-        return f"<sip:{who}{flow.sent_by};transport={transport}>"
-
 
 def _set_body(message: Request | Response, body: bytes, content_type: str | None) -> None:
     if body:

@@ -390,7 +390,7 @@ class IncomingCall(Call):
         self._is_answered = False
         self._rings: dict[int, trio.Event] = {}
         self._contact: Address = endpoint._originator.contact(
-            invite.transaction.flow, is_secure=invite.wants_secure_contact
+            invite.transaction.flow, invite.request.uri, is_secure=invite.wants_secure_contact
         )
 
     @property

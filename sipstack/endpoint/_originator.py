@@ -9,6 +9,7 @@ from collections.abc import Iterable
 
 import attrs
 
+from sipstack.dialogs import contact_of
 from sipstack.message import URI, Address, LocalProtocolError, MalformedMessage, Request, Tokens
 from sipstack.transactions import Flow
 from sipstack.transport import ListenURL, Transport
@@ -32,7 +33,7 @@ class Originator:
     user: str
     user_agent: str
     proxy: str | None
-    _contacts: dict[Flow, Address] = attrs.field(factory=dict, init=False)
+    _contacts: dict[tuple[Flow, str | None, bool], Address] = attrs.field(factory=dict, init=False)
 
     def create_request(
         self, method: str, uri: str, *, from_uri: str | None, proxy: str | None, headers: Iterable[tuple[str, str]]
@@ -72,16 +73,17 @@ class Originator:
         )
         return Address(URI("sip", f"[{host}]" if ":" in host else host, user=self.user))
 
-    def contact(self, flow: Flow, *, is_secure: bool) -> Address:
-        """Return where requests reach us by the way of a flow."""
-        if is_secure:
-            return Address.parse(f"<sips:{self.user}@{flow.sent_by}>")
-        contact = self._contacts.get(flow)
+    def contact(self, flow: Flow, way: URI, *, is_secure: bool) -> Address:
+        """Return where requests reach us by the way of a flow.
+
+        :param way: the URI that led to it.
+        """
+        key = flow, way.parameters.get("transport"), is_secure
+        contact = self._contacts.get(key)
         if contact is None:
             if len(self._contacts) >= _CONTACTS:  # flows of long ago: they are made anew when needed
                 self._contacts.clear()
-            transport = "" if flow.transport == "UDP" else f";transport={flow.transport.lower()}"
-            contact = self._contacts[flow] = Address.parse(f"<sip:{self.user}@{flow.sent_by}{transport}>")
+            contact = self._contacts[key] = Address.parse(contact_of(flow, way, user=self.user, is_secure=is_secure))
         return contact
 
 

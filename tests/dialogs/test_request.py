@@ -186,7 +186,7 @@ def test_contact_is_sips_where_the_request_is() -> None:
     [
         ("UDP", "<sip:bob@192.0.2.2:5060>"),
         ("TCP", "<sip:bob@192.0.2.2:5060;transport=tcp>"),
-        ("TLS", "<sip:bob@192.0.2.2:5060;transport=tls>"),
+        ("TLS", "<sip:bob@192.0.2.2:5060>"),
         ("WS", "<sip:bob@192.0.2.2:5060;transport=ws>"),
         ("WSS", "<sip:bob@192.0.2.2:5060;transport=ws>"),
     ],
@@ -195,6 +195,27 @@ def test_contact_names_the_transport(transport: str, contact: str) -> None:
     wire = Wire(transport=transport)
     wire.ring()
     assert wire.last("b 180 INVITE").headers["Contact"] == contact
+
+
+@pytest.mark.parametrize(
+    ("uri", "ours", "theirs"),
+    [
+        ("sip:bob@192.0.2.2", "<sip:alice@192.0.2.1:5060>", "<sip:bob@192.0.2.2:5060>"),
+        ("sip:bob@192.0.2.2;transport=TLS", "<sip:alice@192.0.2.1:5060;transport=tls>", "<sip:bob@192.0.2.2:5060;transport=tls>"),
+        ("sips:bob@192.0.2.2;transport=tls", "<sips:alice@192.0.2.1:5060>", "<sips:bob@192.0.2.2:5060>"),
+    ],
+)
+def test_contact_says_tls_to_those_alone_who_say_it(uri: str, ours: str, theirs: str) -> None:
+    wire = Wire(transport="TLS")
+    invite = make_invite(uri=uri)
+    if uri.startswith("sips"):
+        invite.headers.set("From", "<sips:alice@192.0.2.1>")
+    wire.a.layer.invite(invite)
+    wire.run(0.1)
+    assert wire.last("a INVITE").headers["Contact"] == ours
+    wire.b.layer.respond(wire.b.one(InviteReceived).invite, 180, wire.now)
+    wire.run(0.1)
+    assert wire.last("b 180 INVITE").headers["Contact"] == theirs
 
 
 def test_body_needs_its_type() -> None:
