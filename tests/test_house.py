@@ -32,7 +32,7 @@ for _floor in FLOORS:
         MAY_IMPORT[_room] = _below.copy()
     _below |= _floor
 # Records stand beside message; those who write records out may read what is below the endpoint.
-MAY_IMPORT["trace"] = {"message", "sdp", "timers", "transactions", "dialogs", "auth", "resolver", "transport"}
+MAY_IMPORT["trace"] = MAY_IMPORT["endpoint"].copy()
 for _room in ("transport", "endpoint", "server", "conformance", "capi", "freeswitch", "testing", "cli"):
     MAY_IMPORT[_room].add("trace")
 

@@ -386,9 +386,11 @@ class Transport:
         hint: Flow | None = getattr(outgoing, "flow_hint", None)
         if hint is None or not hint.connection:
             return None
-        # Whose connection is WSS is told by transport=ws all the same (RFC 7118, 5.2).
         if hint.transport not in resolution.transports and not (
-            hint.transport == "WSS" and "WS" in resolution.transports
+            # Whose connection is WSS is told by transport=ws all the same (RFC 7118, 5.2), and whose is TLS by a SIP
+            # URI that says no transport at all (RFC 5630, 5.1.1.2): it must not go on without TLS.
+            (hint.transport == "WSS" and "WS" in resolution.transports)
+            or (hint.transport == "TLS" and "transport" not in resolution.uri.parameters)
         ):
             return None
         connection = self._pool.get(hint.connection)
