@@ -108,12 +108,13 @@ def check_text(what: str, text: str) -> str:
 
 def is_token(text: str) -> bool:
     """Say whether `text` is a token (:rfc:`3261#section-25.1`)."""
-    return _TOKEN_PATTERN.fullmatch(text) is not None
+    # Tags and the like are mostly letters and digits alone, which takes no pattern to see.
+    return (text.isalnum() and text.isascii()) or _TOKEN_PATTERN.fullmatch(text) is not None
 
 
 def check_token(what: str, text: str) -> str:
     """Return `text` if it is a token, else raise `LocalProtocolError`."""
-    if _TOKEN_PATTERN.fullmatch(text) is None:
+    if not is_token(text):
         raise LocalProtocolError(f"{what} must be a token (letters, digits and -.!%*_+`'~): {excerpt(text)}")
     return text
 
