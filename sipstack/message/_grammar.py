@@ -64,7 +64,7 @@ HOST = rf"(?:{_HOSTNAME}\.?|{IPV6_REFERENCE})"
 "The shape of a host; `check_host_untrusted` has the last word on numbers and IPv6."
 HOST_FAST = rf"(?:{_IPV4}(?![A-Za-z0-9_.\-])|{_HOSTNAME}(?<=[A-Za-z]))"
 "A host that needs no second look: an IPv4 address, or a name whose last letter is one."
-PORT_FAST = "[1-5]?[0-9]{1,4}+"
+PORT_FAST = "(?:[1-5]?[0-9]{1,4}+(?![0-9])|6(?:[0-4][0-9]{3}|5(?:[0-4][0-9]{2}|5(?:[0-2][0-9]|3[0-5])))(?![0-9]))"
 "A port that needs no look at its range."
 IPV4 = _IPV4
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from sipstack.message import Address, MalformedMessage, Message, Request, Via, parse_message
+from sipstack.message import URI, Address, MalformedMessage, Message, Request, Via, parse_message
 from sipstack.message import _parser as parser
 from sipstack.message._address import tag_of
+from sipstack.message._grammar import PORT_FAST
 from sipstack.message._headers import Headers
 from sipstack.message._via import _parse
 
@@ -181,6 +183,20 @@ def test_a_via_of_common_form_is_what_the_long_way_makes_of_it(hop: str, paramet
     value = hop + "".join(parameters)
 
     assert outcome_of(lambda text: seen(Via.parse(text)), value) == outcome_of(lambda text: seen(_parse(text)), value)
+
+
+PORTS = ["0", "5", "05060", "5060", "59999", "60000", "64999", "65499", "65529", "65535", "65536", "66000", "70000"]
+
+
+@pytest.mark.parametrize("port", PORTS)
+def test_a_port_is_of_the_common_form_where_it_is_one(port: str) -> None:
+    fast = re.compile(PORT_FAST).fullmatch(port) is not None
+    assert fast == (int(port) <= 65535 and len(port) <= len(str(int(port))))
+    via = f"SIP/2.0/UDP h:{port};branch=z9hG4bKa"
+    assert (Via.of_common_form(via) is not None) == fast
+    if fast:
+        assert Via.parse(via) == _parse(via)
+        assert URI.parse(f"sip:a@h:{port};lr").port == int(port)
 
 
 def test_plain_fields_and_listed_ones_are_equal() -> None:
