@@ -8,7 +8,6 @@ from ._capabilities import Capabilities
 
 __all__ = ["Refusal", "inspect"]
 
-_MORE = ("Content-Disposition", "Content-Encoding", "Content-Language")
 
 Refusal = tuple[int, tuple[tuple[str, str], ...]]
 "A status code, and the header fields that say what would have been taken."
@@ -69,8 +68,8 @@ def _fault_of_parts(multipart: Multipart, capabilities: Capabilities) -> Refusal
 
 def _inspect_body(request: Request, capabilities: Capabilities) -> Refusal | None:
     headers = request.headers
-    is_plain_sdp = headers.get("Content-Type") == SDP and not any(name in headers for name in _MORE)
-    if is_plain_sdp and SDP in capabilities.media_set:
+    has_more = "Content-Disposition" in headers or "Content-Encoding" in headers or "Content-Language" in headers
+    if not has_more and headers.get("Content-Type") == SDP and SDP in capabilities.media_set:
         return None  # as nearly all bodies are
     fault = _fault(request, Multipart.of(request), capabilities)
     return None if fault is None or _is_optional(request) else fault

@@ -1,4 +1,7 @@
-"""What comes out of the user agent core: a closed union of values, each the news of something that happened."""
+"""What comes out of the user agent core: a closed union of values, each the news of something that happened.
+
+Nobody changes one; they are not frozen, since that makes them several times as dear, and each message makes some.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +46,7 @@ InviteFailureKind: TypeAlias = Literal["rejected", "cancelled", "timeout", "tran
 "Rejected and malformed come with the response; cancelled may."
 
 
-@attrs.frozen
+@attrs.define
 class Route:
     """Ask the driver for the flow of a request; it answers ``routed()`` or ``unroutable()``.
 
@@ -53,7 +56,7 @@ class Route:
     outgoing: Outgoing
 
 
-@attrs.frozen
+@attrs.define
 class TargetFailed:
     """Tell the driver that a target did not serve a request (:rfc:`3263#section-4.3`): others come first now.
 
@@ -67,14 +70,14 @@ class TargetFailed:
     "Seconds to leave it alone, by its 503: 0 where that says nothing. None where there was no 503."
 
 
-@attrs.frozen
+@attrs.define
 class InviteReceived:
     """Tell of an INVITE outside of a dialog; it is answered with ``respond()``."""
 
     invite: ServerInvite
 
 
-@attrs.frozen
+@attrs.define
 class InviteCancelled:
     """Tell that an INVITE was answered 487: for a CANCEL, for a BYE, or because it expired (then without request)."""
 
@@ -82,7 +85,7 @@ class InviteCancelled:
     request: Request | None
 
 
-@attrs.frozen
+@attrs.define
 class OutOfDialogRequest:
     """Tell of any other request outside of a dialog; it is answered with ``respond_request()``."""
 
@@ -90,7 +93,7 @@ class OutOfDialogRequest:
     request: Request
 
 
-@attrs.frozen
+@attrs.define
 class DialogRequest:
     """Tell of a request within a dialog, re-INVITE included; it is answered with ``respond_request()``."""
 
@@ -99,7 +102,7 @@ class DialogRequest:
     request: Request
 
 
-@attrs.frozen
+@attrs.define
 class AckReceived:
     """Tell of the first ACK to a 2xx of ours."""
 
@@ -107,7 +110,7 @@ class AckReceived:
     request: Request
 
 
-@attrs.frozen
+@attrs.define
 class InviteProgress:
     """Tell of a provisional response; the usage is its early leg, None when it makes none (100, or no To tag).
 
@@ -120,7 +123,7 @@ class InviteProgress:
     is_reliable: bool = False
 
 
-@attrs.frozen
+@attrs.define
 class PrackReceived:
     """Tell of the PRACK that acknowledges a provisional response of ours; a ``DialogRequest`` follows if it offers."""
 
@@ -129,7 +132,7 @@ class PrackReceived:
     request: Request
 
 
-@attrs.frozen
+@attrs.define
 class SessionRefreshed:
     """Tell that a request without an offer, answered by the layer itself, refreshed the session or its target."""
 
@@ -137,7 +140,7 @@ class SessionRefreshed:
     request: Request
 
 
-@attrs.frozen
+@attrs.define
 class InviteAnswered:
     """Tell of the first 2xx of a leg; there may be more legs (:rfc:`3261#section-13.2.2.4`)."""
 
@@ -146,7 +149,7 @@ class InviteAnswered:
     response: Response
 
 
-@attrs.frozen
+@attrs.define
 class InviteFailed:
     """Tell that an attempt came to nothing; its early legs have ended."""
 
@@ -156,14 +159,14 @@ class InviteFailed:
     detail: str
 
 
-@attrs.frozen
+@attrs.define
 class InviteOver:
     """Tell that an INVITE with a 2xx is over: no further leg can answer (:rfc:`3261#section-13.2.2.4`)."""
 
     invite: ClientInvite
 
 
-@attrs.frozen
+@attrs.define
 class ResponseReceived:
     """Tell of a response to any request but an initial INVITE, provisional ones included."""
 
@@ -171,7 +174,7 @@ class ResponseReceived:
     response: Response
 
 
-@attrs.frozen
+@attrs.define
 class RequestFailed:
     """Tell that a request got no response."""
 
@@ -180,7 +183,7 @@ class RequestFailed:
     detail: str
 
 
-@attrs.frozen
+@attrs.define
 class UsageEnded:
     """Tell that a leg ended, with the message that ended it if there is one."""
 

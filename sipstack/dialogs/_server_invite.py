@@ -155,16 +155,17 @@ class ServerInvite:
     "Seconds until the 2xx is sent again."
     is_negotiated: bool = False
     reliables: list[ReliableResponse] = attrs.field(factory=list)
+    carrier: Carrier = attrs.field(init=False)
+    "What an offer in its transaction is known by."
+
+    @carrier.default
+    def _(self) -> Carrier:
+        return ("INVITE", self.transaction.request.cseq.sequence)
 
     @property
     def request(self) -> Request:
         """The INVITE itself."""
         return self.transaction.request
-
-    @property
-    def carrier(self) -> Carrier:
-        """What an offer in its transaction is known by."""
-        return ("INVITE", self.request.cseq.sequence)
 
     @property
     def takes_reliable(self) -> bool:
@@ -180,7 +181,7 @@ class ServerInvite:
     @property
     def is_held_back(self) -> bool:
         """Whether a PRACK must come before a 2xx may go out (:rfc:`3262#section-5`)."""
-        return any(one.has_session and one.state in _UNACKNOWLEDGED for one in self.reliables)
+        return bool(self.reliables) and any(one.has_session and one.state in _UNACKNOWLEDGED for one in self.reliables)
 
     @property
     def wants_secure_contact(self) -> bool:

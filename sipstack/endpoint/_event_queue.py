@@ -43,12 +43,17 @@ class EventQueue(Generic[E]):
 
         :param beyond_limit: take it even so: for the events that end something, of which there is one.
         """
-        if self._is_closed or (self.is_full and not beyond_limit):
+        items = self._items
+        if self._is_closed:
             return False
-        if self._items is None:
-            self._items = []
-        self._items.append(event)
-        self._wake()
+        if items is None:
+            self._items = [event]
+        elif beyond_limit or len(items) < self._limit:
+            items.append(event)
+        else:
+            return False
+        if self._reader is not None:
+            self._wake()
         return True
 
     def close(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
 import sipmessage
@@ -57,20 +58,16 @@ class Address(sipmessage.Address):
         self.__dict__["_text"] = self._render(quote(name) if name else "")
 
     if not TYPE_CHECKING:
+        # The common form is checked when it is parsed, and taken apart when somebody asks.
 
-        def __getattr__(self, name: str) -> Any:
-            # The common form is checked when it is parsed, and taken apart when somebody asks.
-            groups = self.__dict__.get("_groups")
-            if groups is not None:
-                if name == "uri":
-                    uri = self.__dict__["uri"] = uri_from_fast_groups(*groups[2:8])
-                    return uri
-                if name == "parameters":
-                    parameter = groups[8]
-                    parameters = EMPTY if parameter is None else Parameters.parse(f";{parameter}={groups[9]}")
-                    self.__dict__["parameters"] = parameters
-                    return parameters
-            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        @cached_property
+        def uri(self) -> URI:
+            return uri_from_fast_groups(*self.__dict__["_groups"][2:8])
+
+        @cached_property
+        def parameters(self) -> Parameters:
+            name, value = self.__dict__["_groups"][8:]
+            return EMPTY if name is None else Parameters.parse(f";{name}={value}")
 
     @classmethod
     def parse(cls, value: str) -> Address:
@@ -144,16 +141,25 @@ class Address(sipmessage.Address):
 _FIELDS = ("uri", "name", "parameters")
 
 
+_SHARED_LENGTH = 256
+
+
+@lru_cache(maxsize=4096)
+def _is_common_without_tag(text: str) -> bool:
+    match = _FAST_PATTERN.fullmatch(text)
+    if match is None:
+        return False
+    uri_parameters, name = match.group(8, 9)
+    # Two parameters of the URI may be the same one, which only taking them apart tells.
+    return name is None and uri_parameters.count(";") <= 1
+
+
 def tag_of(value: str) -> str | None:
     """Check a From or To value as `Address.parse` does, and return its tag (:rfc:`3261#section-19.3`)."""
-    match = _FAST_PATTERN.fullmatch(value)
-    if match is not None:
-        uri_parameters, name, tag = match.group(8, 9, 10)
-        if not uri_parameters or uri_parameters.count(";") == 1:
-            if name == "tag":
-                return tag
-            if name is None:
-                return None
+    # All messages of a dialog, and many others of a peer, have the same text before the tag: it is read once.
+    address, mark, tag = value.partition(";tag=")
+    if len(address) <= _SHARED_LENGTH and (not mark or is_token(tag)) and _is_common_without_tag(address):
+        return tag if mark else None
     return Address.parse(value).tag
 
 

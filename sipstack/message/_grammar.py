@@ -64,7 +64,7 @@ HOST = rf"(?:{_HOSTNAME}\.?|{IPV6_REFERENCE})"
 "The shape of a host; `check_host_untrusted` has the last word on numbers and IPv6."
 HOST_FAST = rf"(?:{_IPV4}(?![A-Za-z0-9_.\-])|{_HOSTNAME}(?<=[A-Za-z]))"
 "A host that needs no second look: an IPv4 address, or a name whose last letter is one."
-PORT_FAST = "[1-5]?[0-9]{1,4}+"
+PORT_FAST = "(?:[1-5]?[0-9]{1,4}+(?![0-9])|6(?:[0-4][0-9]{3}|5(?:[0-4][0-9]{2}|5(?:[0-2][0-9]|3[0-5])))(?![0-9]))"
 "A port that needs no look at its range."
 IPV4 = _IPV4
 
@@ -108,12 +108,13 @@ def check_text(what: str, text: str) -> str:
 
 def is_token(text: str) -> bool:
     """Say whether `text` is a token (:rfc:`3261#section-25.1`)."""
-    return _TOKEN_PATTERN.fullmatch(text) is not None
+    # Tags and the like are mostly letters and digits alone, which takes no pattern to see.
+    return (text.isalnum() and text.isascii()) or _TOKEN_PATTERN.fullmatch(text) is not None
 
 
 def check_token(what: str, text: str) -> str:
     """Return `text` if it is a token, else raise `LocalProtocolError`."""
-    if _TOKEN_PATTERN.fullmatch(text) is None:
+    if not is_token(text):
         raise LocalProtocolError(f"{what} must be a token (letters, digits and -.!%*_+`'~): {excerpt(text)}")
     return text
 

@@ -17,12 +17,14 @@ from ._errors import LocalProtocolError
 from ._grammar import check_text
 from ._typed import HEADER_NAMES
 
-__all__ = ["SPELLINGS", "Field", "Headers", "Index", "joined", "key_of"]
+__all__ = ["SPELLINGS", "Field", "Headers", "Index", "joined", "key_of", "plain_fields_untrusted"]
 
 Field = tuple[str, str, str]
 "One header field: the key its name compares by, its unfolded value, and the line or lines it goes out as."
 
 _TOKEN = re.compile(r"[A-Za-z0-9\-.!%*_+`'~]+")
+
+_STANDARD_NAMES = frozenset(HEADER_NAMES.values())
 
 # Spellings seen on every wire are found with one look-up; all others cost a lower() and a second one.
 SPELLINGS: dict[str, str] = {}
@@ -67,21 +69,84 @@ def _new_field(name: str, value: str) -> Field:
 Index = dict[str, str | tuple[str, ...]]
 "The values of each name, by its key: most names stand once, and those need no tuple."
 
-_FEW = 16
-
 
 def joined(values: str | tuple[str, ...], value: str) -> tuple[str, ...]:
     """Return the values of a name with one more."""
     return (values, value) if isinstance(values, str) else (*values, value)
 
 
-class Headers(sipmessage.Headers):
-    """Hold the header fields of one message, several of a name allowed, in order."""
+_SHARED_NAME_LENGTH = 64  # of the names IANA lists, the longest has 29 letters
 
-    def __init__(self) -> None:
-        self.fields: list[Field] = []
+
+@lru_cache(maxsize=1024)
+def _is_unknown_name(name: str) -> bool:
+    return _TOKEN.fullmatch(name) is not None and name.lower() not in HEADER_NAMES
+
+
+def plain_fields_untrusted(lines: list[str]) -> dict[str, str] | None:
+    """Return the fields of header lines by name if each is plain, else None (see `Headers`).
+
+    A value keeps the space around it. What a line holds beside CR, LF and NUL is all that matters here.
+    """
+    try:
+        plain = dict([line.split(": ", 1) for line in lines])
+    except ValueError:  # a line without a colon and a space
+        return None
+    if len(plain) != len(lines):
+        return None
+    if not _STANDARD_NAMES.issuperset(plain):
+        for name in plain:
+            if name not in _STANDARD_NAMES and (len(name) > _SHARED_NAME_LENGTH or not _is_unknown_name(name)):
+                return None
+    return plain
+
+
+class Headers(sipmessage.Headers):
+    """Hold the header fields of one message, several of a name allowed, in order.
+
+    Fields are plain when each name stands once, spelled as the standard has it or not known to it, with a colon, a
+    space and one line of value. Nearly all messages are so, and one dict holds all there is to know of them:
+    ``_plain``, name to value in order, each value with whatever space stood around it. The first thing that does not
+    fit turns it into the list of fields, for good.
+    """
+
+    _fields: list[Field] | None = None
+    _index: Index | None = None
+
+    def __init__(self, plain: dict[str, str] | None = None) -> None:
         self.typed: dict[str, object] = {}
-        self._index: Index | None = None
+        self._plain: dict[str, str] | None = {} if plain is None else plain
+
+    @property
+    def fields(self) -> list[Field]:
+        """Every field, in order; whoever changes the list must do so before anything is looked up."""
+        fields = self._fields
+        if fields is None:
+            fields = self._fields = self.listed()
+            self._plain = None
+        return fields
+
+    @fields.setter
+    def fields(self, fields: list[Field]) -> None:
+        self._plain = self._index = None
+        self._fields = fields
+
+    def listed(self) -> list[Field]:
+        """Return every field, in order, to be read only."""
+        plain = self._plain
+        if plain is None:
+            return self._fields or []
+        return [
+            (name if name in _STANDARD_NAMES else name.lower(), value.strip(" \t"), f"{name}: {value}")
+            for name, value in plain.items()
+        ]
+
+    def lines(self) -> list[str]:
+        """Return each field as it goes out, without the last CRLF."""
+        plain = self._plain
+        if plain is None:
+            return [raw for _, _, raw in self.fields]
+        return [f"{name}: {value}" for name, value in plain.items()]
 
     def _changed(self, key: str) -> None:
         self._index = None
@@ -102,6 +167,10 @@ class Headers(sipmessage.Headers):
         return index
 
     def _values_of(self, name: str) -> str | tuple[str, ...] | None:
+        plain = self._plain
+        if plain is not None and (key := SPELLINGS.get(name)) is not None:
+            value = plain.get(key)
+            return value if value is None else value.strip(" \t")
         index = self._values()
         values = index.get(name)  # as it is mostly spelled
         return values if values is not None else index.get(key_of(name) or "")
@@ -111,13 +180,18 @@ class Headers(sipmessage.Headers):
 
         :raises LocalProtocolError: the name is no token, or the value holds CR, LF or NUL.
         """
-        field = _new_field(key, value)
+        field = _shared_field(key, value) if len(value) <= _SHARED_LENGTH else _field(key, value)
         name, value, _ = field
-        self.fields.append(field)
-        index = self._index
-        if index is not None:
-            index[name] = joined(index[name], value) if name in index else value
-        self._forget_typed(name)
+        plain = self._plain
+        if plain is not None and key not in plain and (key == name or name not in _STANDARD_NAMES):
+            plain[key] = value
+        else:
+            self.fields.append(field)
+            index = self._index
+            if index is not None:
+                index[name] = joined(index[name], value) if name in index else value
+        if self.typed:
+            self._forget_typed(name)
 
     def prepend(self, key: str, value: str) -> None:
         """Add one field above all others, as a proxy does with Via and Record-Route.
@@ -125,11 +199,19 @@ class Headers(sipmessage.Headers):
         :raises LocalProtocolError: the name is no token, or the value holds CR, LF or NUL.
         """
         field = _new_field(key, value)
-        self.fields.insert(0, field)
+        plain = self._plain
+        if plain is not None and key not in plain and key in _STANDARD_NAMES:
+            self._plain = {key: field[1], **plain}
+        else:
+            self.fields.insert(0, field)
         self._changed(field[0])
 
     def get(self, key: str, default: str | None = None) -> str | None:
         """Return the first value of a name, unfolded, or `default`."""
+        plain = self._plain
+        if plain is not None and key in _STANDARD_NAMES:
+            value = plain.get(key)
+            return default if value is None else value.strip(" \t")
         values = self._values_of(key)
         if values is None:
             return default
@@ -145,7 +227,7 @@ class Headers(sipmessage.Headers):
     def keys(self) -> list[str]:
         """Return the names present, each once, in order of first appearance."""
         spelled: dict[str, str] = {}
-        for key, _, raw in self.fields:
+        for key, _, raw in self.listed():
             if key not in spelled:
                 spelled[key] = key if key in SPELLINGS else raw.partition(":")[0].rstrip(" \t")
         return list(spelled.values())
@@ -153,7 +235,11 @@ class Headers(sipmessage.Headers):
     def remove(self, key: str) -> None:
         """Remove every field of a name; none need be there."""
         name = key_of(key)
-        if name is not None:
+        plain = self._plain
+        if plain is not None and name in _STANDARD_NAMES:
+            plain.pop(name, None)
+            self._forget_typed(name)
+        elif name is not None:
             self.fields = [field for field in self.fields if field[0] != name]
             self._changed(name)
 
@@ -171,6 +257,10 @@ class Headers(sipmessage.Headers):
         """
         name = _local_key(key)
         new = [_new_field(key, value) for value in values]
+        if self._plain is not None and len(new) == 1 and key == name and name in _STANDARD_NAMES:
+            self._plain[name] = new[0][1]
+            self._forget_typed(name)
+            return
         kept: list[Field] = []
         place = -1
         for field in self.fields:
@@ -187,12 +277,47 @@ class Headers(sipmessage.Headers):
     def copy_from(self, other: Headers, name: str) -> None:
         """Add the fields of `name` that another message has, character for character."""
         key = _local_key(name)
-        self.fields += [field for field in other.fields if field[0] == key]
+        mine, theirs = self._plain, other._plain
+        if mine is not None and theirs is not None and key in _STANDARD_NAMES and key not in mine:
+            if key in theirs:
+                mine[key] = theirs[key]
+        else:
+            self.fields += [field for field in other.listed() if field[0] == key]
         self._changed(key)
+
+    def copy(self) -> Headers:
+        """Return the same fields, to be changed without changing these."""
+        new = Headers(None if self._plain is None else self._plain.copy())
+        if self._plain is None:
+            new.fields = self.fields.copy()
+        new.typed = self.typed.copy()
+        return new
+
+    def picked(self, names: tuple[str, ...]) -> Headers:
+        """Return the fields of some names in their standard spelling, character for character."""
+        plain = self._plain
+        if plain is not None:
+            return Headers({name: plain[name] for name in names if name in plain})
+        new = Headers()
+        new.fields = [field for field in self.fields if field[0] in names]
+        return new
+
+    def extend_value(self, name: str, text: str) -> None:
+        """Write text that was checked right behind the first value of a name in its standard spelling."""
+        plain = self._plain
+        if plain is not None:
+            if name in plain:
+                plain[name] = plain[name].rstrip(" \t") + text
+        else:
+            for place, (key, value, raw) in enumerate(self.fields):
+                if key == name:
+                    self.fields[place] = (key, value + text, raw.rstrip(" \t\r\n") + text)
+                    break
+        self._changed(name)
 
     def items(self) -> list[tuple[str, str]]:
         """Return every field in order as its name as spelled and its unfolded value."""
-        return [(raw.partition(":")[0].rstrip(" \t"), value) for _, value, raw in self.fields]
+        return [(raw.partition(":")[0].rstrip(" \t"), value) for _, value, raw in self.listed()]
 
     def __getitem__(self, key: str) -> str:
         value = self.get(key)
@@ -201,28 +326,30 @@ class Headers(sipmessage.Headers):
         return value
 
     def __contains__(self, key: object) -> bool:
-        if self._index is None and len(self.fields) < _FEW:
-            # A response being built is asked for a name or two between one field and the next.
-            return any(field[0] == key for field in self.fields) or (
-                isinstance(key, str) and SPELLINGS.get(key) != key and self._values_of(key) is not None
-            )
+        plain = self._plain
+        if plain is not None:
+            if key in plain:
+                return True
+            if key in _STANDARD_NAMES:
+                return False
         return isinstance(key, str) and self._values_of(key) is not None
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.keys())
 
     def __len__(self) -> int:
-        return len(self.fields)
+        plain = self._plain
+        return len(self.fields) if plain is None else len(plain)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Headers):
             return NotImplemented
-        return [field[:2] for field in self.fields] == [field[:2] for field in other.fields]
+        return [field[:2] for field in self.listed()] == [field[:2] for field in other.listed()]
 
     __hash__ = None  # type: ignore[assignment]  # mutable: equal today, different tomorrow
 
     def __str__(self) -> str:
-        return "".join(f"{raw}\r\n" for _, _, raw in self.fields) + "\r\n"
+        return "".join(f"{raw}\r\n" for raw in self.lines()) + "\r\n"
 
     def __repr__(self) -> str:
         return f"Headers({self.items()!r})"

@@ -7,7 +7,7 @@ field is set. Writing joins the fields as they stand, with the Content-Length th
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Self
 
 import sipmessage
@@ -23,8 +23,9 @@ from ._via import Via
 
 __all__ = ["Message", "Request", "Response"]
 
+_WITH_COLON = ": ".join
 _TOKEN = re.compile(r"[A-Za-z0-9\-.!%*_+`'~]+")
-_COPIED_INTO_RESPONSE = frozenset(["Via", "From", "To", "Call-ID", "CSeq"])
+_COPIED_INTO_RESPONSE = ("Via", "From", "To", "Call-ID", "CSeq")
 
 
 class Message(TypedHeaders, sipmessage.Message):
@@ -39,6 +40,9 @@ class Message(TypedHeaders, sipmessage.Message):
     @property
     def call_id(self) -> str:
         """The Call-ID (:rfc:`3261#section-20.8`)."""
+        value: str | None = self.headers.typed.get("Call-ID")  # type: ignore[assignment]  # so it was put there
+        if value is not None:
+            return value
         value = self.headers.get("Call-ID")
         if value is None:
             raise MalformedMessage("Call-ID: the header field is missing")
@@ -73,19 +77,25 @@ class Message(TypedHeaders, sipmessage.Message):
     def top_via(self) -> Via:
         """The first Via value: whom a response goes to next (:rfc:`3261#section-18.2.2`)."""
         typed = self.headers.typed
-        via = typed.get("Via.part")
-        if via is None:
+        try:
+            return typed["Via.part"]  # type: ignore[return-value]  # under this key stands a Via
+        except KeyError:
             vias = self.via
             if not vias:
-                raise MalformedMessage("Via: the header field is missing")
-            via = typed["Via.part"] = vias[0]
-        assert isinstance(via, Via)
-        return via
+                raise MalformedMessage("Via: the header field is missing") from None
+            typed["Via.part"] = vias[0]
+            return vias[0]
 
     def replace_top_via(self, via: Via) -> None:
         """Put another value in the place of the first Via value, or on top; the others stay as they came."""
         headers = self.headers
         text = str(via)
+        plain = headers._plain
+        if plain is not None and "," not in plain.get("Via", ","):
+            plain["Via"] = text
+            headers.typed.pop("Via", None)
+            headers.typed["Via.part"] = via
+            return
         for place, (key, value, _) in enumerate(headers.fields):  # most often it is the first
             if key == "Via":
                 if "," in value:
@@ -104,9 +114,7 @@ class Message(TypedHeaders, sipmessage.Message):
         """Return a message with fields of its own, equal to this one."""
         new = self.__class__.__new__(self.__class__)
         new.__dict__.update(self.__dict__)
-        new.headers = Headers()
-        new.headers.fields = self.headers.fields.copy()
-        new.headers.typed = self.headers.typed.copy()
+        new.headers = self.headers.copy()
         return new
 
     def validate(self) -> None:
@@ -122,16 +130,19 @@ class Message(TypedHeaders, sipmessage.Message):
         :raises LocalProtocolError: the method or the reason phrase was set to what cannot be sent.
         """
         body = self.body
-        length = str(len(body))
         first = self._first_line()
-        if "\r" in first or "\n" in first or "\0" in first:
+        if not first.isprintable() and any(octet in first for octet in "\r\n\0"):
             raise LocalProtocolError(f"the start line holds CR, LF or NUL: {first!r}; take them out")
-        fields = self.headers.fields
-        lines = [raw for key, _, raw in fields if key != "Content-Length"]
-        if len(lines) == len(fields):
-            head = "\r\n".join([first, *lines, f"Content-Length: {length}\r\n\r\n"])
+        headers = self.headers
+        plain = headers._plain
+        length = str(len(body))
+        if plain is None:
+            lines = _with_length(headers.fields, length)
+        elif plain.get("Content-Length", "").strip(" \t") == length:
+            lines = [*map(_WITH_COLON, plain.items())]
         else:
-            head = "\r\n".join([first, *_with_length(fields, length), "\r\n"])
+            lines = [*map(_WITH_COLON, {**plain, "Content-Length": length}.items())]
+        head = "\r\n".join([first, *lines, "\r\n"])
         return head.encode("utf-8", "surrogateescape") + body
 
     __bytes__ = serialise
@@ -148,15 +159,19 @@ class Message(TypedHeaders, sipmessage.Message):
         return self.serialise().decode("utf-8", "backslashreplace")
 
 
-def _with_length(fields: list[Field], length: str) -> Iterator[str]:
-    """Give the lines of fields among which a Content-Length stands: the first says the length, others are left out."""
+def _with_length(fields: list[Field], length: str) -> list[str]:
+    """Return the lines of fields with one Content-Length: the first there is, or one below all others."""
+    lines: list[str] = []
     found = False
     for key, value, raw in fields:
         if key != "Content-Length":
-            yield raw
+            lines.append(raw)
         elif not found:
             found = True
-            yield raw if value == length else f"Content-Length: {length}"
+            lines.append(raw if value == length else f"Content-Length: {length}")
+    if not found:
+        lines.append(f"Content-Length: {length}")
+    return lines
 
 
 def _add_fields(headers: Headers, fields: Iterable[tuple[str, str]]) -> None:
@@ -206,27 +221,28 @@ class Request(Message, sipmessage.Request):
         :param to_tag: our tag, put on To unless it has one already, or the code is 100.
         :raises LocalProtocolError: the tag is no token, or the phrase is not fit to be sent.
         """
-        response = Response(code, phrase)
-        fields: list[Field] = [field for field in self.headers.fields if field[0] in _COPIED_INTO_RESPONSE]
+        headers = self.headers.picked(_COPIED_INTO_RESPONSE)
         if code == 100:
             # 8.2.6.1: a Timestamp is carried back in the 100, so that the client can measure the way.
-            fields += [field for field in self.headers.fields if field[0] == "Timestamp"]
-        elif to_tag is not None and self.to_tag is None:
-            tag = f";tag={check_token('a tag', to_tag)}"
-            for place, (key, value, raw) in enumerate(fields):
-                if key == "To":
-                    if "tag" in value.lower() and "tag" in (to := self.to_address).parameters:
-                        # A tag without a value is none, but the name must not stand there twice (7.3.1).
-                        value = str(to.replace(parameters=to.parameters.replace(tag=to_tag)))
-                        fields[place] = ("To", value, f"To: {value}")
-                    else:
-                        fields[place] = ("To", value + tag, raw.rstrip(" \t\r\n") + tag)
-                    break
-        response.headers.fields = fields
-        return response
+            headers.copy_from(self.headers, "Timestamp")
+        elif to_tag is not None and self.to_tag is None and (value := headers.get("To")) is not None:
+            check_token("a tag", to_tag)
+            if "tag" in value.lower() and "tag" in (to := self.to_address).parameters:
+                # A tag without a value is none, but the name must not stand there twice (7.3.1).
+                headers.set("To", str(to.replace(parameters=to.parameters.replace(tag=to_tag))))
+            else:
+                headers.extend_value("To", f";tag={to_tag}")
+        return Response._of_wire(code, _checked_phrase(code, phrase), headers)
 
     def __repr__(self) -> str:
         return f"<Request {self.method} {self.uri}>"
+
+
+def _checked_phrase(code: int, phrase: str | None) -> str:
+    """Check the status code of a response of ours, and return its reason phrase."""
+    if not 100 <= code <= 699:
+        raise LocalProtocolError(f"{code} is not a status code: use 100 to 699")
+    return REASON_PHRASES.get(code, "") if phrase is None else check_text("the reason phrase", phrase)
 
 
 class Response(Message, sipmessage.Response):
@@ -241,14 +257,8 @@ class Response(Message, sipmessage.Response):
     def __init__(
         self, code: int, phrase: str | None = None, body: bytes = b"", headers: Iterable[tuple[str, str]] = ()
     ) -> None:
-        if not 100 <= code <= 699:
-            raise LocalProtocolError(f"{code} is not a status code: use 100 to 699")
-        if phrase is None:
-            phrase = REASON_PHRASES.get(code, "")
-        else:
-            check_text("the reason phrase", phrase)
         self.code = code
-        self.phrase = phrase
+        self.phrase = _checked_phrase(code, phrase)
         self.body = body
         self.headers = Headers()
         if headers:

@@ -154,6 +154,7 @@ class _Required(Generic[T]):
     """A field that no message lacks (:rfc:`3261#section-8.1.1`)."""
 
     def __init__(self, key: str, read: Callable[[str], T]) -> None:
+        self.key = key
         self._optional = _Optional(key, read)
 
     @overload
@@ -165,7 +166,9 @@ class _Required(Generic[T]):
     def __get__(self, message: TypedHeaders | None, owner: type[object]) -> Self | T:
         if message is None:
             return self
-        value = self._optional.__get__(message, owner)
+        value: T | None = message.headers.typed.get(self.key)  # type: ignore[assignment]  # under this key stands a T
+        if value is None:
+            value = self._optional.__get__(message, owner)
         if value is None:
             raise MalformedMessage(f"{self._optional.key}: the header field is missing", 400)
         return value
@@ -313,6 +316,16 @@ class _Contact(_Many[Address]):
         kept = message.headers.typed.get(self.key)
         if kept is not None:
             return kept  # type: ignore[return-value]  # so it was put there
+        text = message.headers._values_of(self.key)
+        if text is None:
+            return ()
+        if isinstance(text, str) and text != "*":
+            try:
+                values = _shared_contacts(text) if len(text) <= _SHARED_LENGTH else tuple(Address.parse_many(text))
+            except ValueError as error:
+                _refuse(self.key, error)
+            message.headers.typed[self.key] = values
+            return values
         if TypedHeaders.contact_is_star.__get__(message, type(message)):
             return ()
         return super().values(message)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import sipmessage
@@ -99,13 +100,10 @@ class URI(sipmessage.URI):
 
     if not TYPE_CHECKING:
 
-        def __getattr__(self, name: str) -> Any:
+        @cached_property
+        def parameters(self) -> Parameters:
             # Most URIs are routed by host and port; nobody looks at their parameters.
-            if name == "parameters" and "_parameters_text" in self.__dict__:
-                parameters = Parameters.parse_uri(self.__dict__["_parameters_text"])
-                self.__dict__["parameters"] = parameters
-                return parameters
-            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+            return Parameters.parse_uri(self.__dict__["_parameters_text"])
 
     @classmethod
     def parse(cls, value: str) -> URI:

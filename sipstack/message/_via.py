@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
 import sipmessage
@@ -31,15 +32,17 @@ from ._parameters import EMPTY, Parameters
 __all__ = ["Via"]
 
 _RPORT_FAST = rf";rport(?:=(?!0){PORT_FAST})?+"
-# Groups: transport, host, port, parameters, rport before, branch, rport after.
+# Groups: transport, host, port, rport before, branch, rport after.
 _FAST_PATTERN = re.compile(
     rf"SIP/2\.0/({TOKEN}) ({HOST_FAST})(?::({PORT_FAST}))?+"
-    rf"(({_RPORT_FAST})?+;branch=({TOKEN})({_RPORT_FAST})?+(?:;received={IPV4})?+)"
+    rf"({_RPORT_FAST})?+;branch=({TOKEN})({_RPORT_FAST})?+(?:;received={IPV4})?+"
 )
 _PATTERN = re.compile(
     rf"({TOKEN})[ \t]*+/[ \t]*+({TOKEN})[ \t]*+/[ \t]*+({TOKEN})[ \t]++({HOST})(?:[ \t]*+:[ \t]*+([0-9]++))?+"
 )
+_TOKEN_PATTERN = re.compile(TOKEN)
 _PROTOCOL = "SIP/2.0"
+_SHARED_LENGTH = 256
 
 
 class Via(sipmessage.Via):
@@ -67,31 +70,41 @@ class Via(sipmessage.Via):
 
     if not TYPE_CHECKING:
 
-        def __getattr__(self, name: str) -> Any:
+        @cached_property
+        def parameters(self) -> Parameters:
             # Matching a transaction takes the branch and the sent-by; the rest can wait.
-            if name == "parameters" and "_parameters_text" in self.__dict__:
-                parameters = Parameters.parse(self.__dict__["_parameters_text"])
-                self.__dict__["parameters"] = parameters
-                return parameters
-            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+            text = self.__dict__["_text"]
+            return Parameters.parse(text[text.index(";") :])
 
     @classmethod
     def parse(cls, value: str) -> Via:
         """Read one Via value."""
+        return Via.of_common_form(value) or _parse(value)
+
+    @staticmethod
+    def of_common_form(value: str) -> Via | None:
+        """Read one Via value of the form that nearly all have, or return None: it may be another, or wrong."""
+        hop, _, branch = value.partition(";branch=")
+        if len(hop) <= _SHARED_LENGTH and _TOKEN_PATTERN.fullmatch(branch) is not None:
+            fields = _shared_hop(hop)
+            if fields is not None:
+                made = Via.__new__(Via)
+                made.__dict__.update(fields, _text=value, _branch=branch)
+                return made
         match = _FAST_PATTERN.fullmatch(value)
         if match is None:
-            return _parse(value)
-        transport, host, port, parameters, before, branch, after = match.groups()
+            return None
+        transport, host, port, before, branch, after = match.groups()
         if before is not None and after is not None:
-            malformed("a Via", value, "a parameter stands twice")
+            return None  # a parameter stands twice
         made = Via.__new__(Via)
-        fields = made.__dict__
-        fields["_text"] = value
-        fields["transport"] = transport.upper()
-        fields["host"] = host
-        fields["port"] = None if port is None else int(port)
-        fields["_parameters_text"] = parameters
-        fields["_branch"] = branch
+        made.__dict__.update(
+            transport=transport.upper(),
+            host=host,
+            port=None if port is None else int(port),
+            _text=value,
+            _branch=branch,
+        )
         return made
 
     @classmethod
@@ -147,6 +160,8 @@ class Via(sipmessage.Via):
     @property
     def has_rport(self) -> bool:
         """Say whether there is an rport parameter, with a value or without (:rfc:`3581#section-3`)."""
+        if "_branch" in self.__dict__:  # the common form, in which it can stand for nothing else
+            return ";rport" in self.__dict__["_text"]
         return "rport" in self.parameters
 
     @property
@@ -173,6 +188,16 @@ class Via(sipmessage.Via):
 
     def _render(self) -> str:
         return f"{self.protocol}/{self.transport} {self.sent_by}{_in_via(self.parameters)}"
+
+
+@lru_cache(maxsize=1024)
+def _shared_hop(text: str) -> dict[str, Any] | None:
+    """Read what stands before the branch, which a peer says in all its messages; None: it is not in common form."""
+    match = _FAST_PATTERN.fullmatch(f"{text};branch=x")
+    if match is None:
+        return None
+    transport, host, port, *_ = match.groups()
+    return {"transport": transport.upper(), "host": host, "port": None if port is None else int(port)}
 
 
 def _in_via(parameters: Parameters) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import attrs
 
 __all__ = ["TRYING_DELAY", "TimerValues"]
@@ -101,8 +103,13 @@ class TimerValues:
 
         That is when the client's Timer E has been reset to T2: 3.5 s with the default values.
         """
-        elapsed, interval = 0.0, self.t1
-        while interval < self.t2:
-            elapsed += interval
-            interval *= 2
-        return elapsed
+        return _until_t2(self.t1, self.t2)
+
+
+@lru_cache
+def _until_t2(t1: float, t2: float) -> float:
+    elapsed, interval = 0.0, t1
+    while interval < t2:
+        elapsed += interval
+        interval *= 2
+    return elapsed

@@ -17,7 +17,7 @@ __all__ = ["ClientTransaction"]
 ENDED = Ended()
 
 
-class ClientTransaction(Machine, abc.ABC):
+class ClientTransaction(Machine):
     """Hold one request of ours until it has had its responses.
 
     It is made and driven by the layer: ``start()`` once, then ``receive``, ``step`` and ``fail`` in any order. Others

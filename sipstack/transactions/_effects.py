@@ -1,6 +1,7 @@
 """What a transaction machine asks for: a closed union of values.
 
-The layer performs them in order; a machine calls nobody and knows no clock, so its delays count from now.
+The layer performs them in order; a machine calls nobody and knows no clock, so its delays count from now. Nobody
+changes one; they are not frozen, since that makes them several times as dear, and each message makes some.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ FailureKind: TypeAlias = Literal["timeout", "transport"]
 "A timeout counts as a 408, a transport failure as a 503 (:rfc:`3261#section-8.1.3.1`)."
 
 
-@attrs.frozen
+@attrs.define
 class Send:
     """Send these bytes, which are that message; None when it is a repetition and the message was let go."""
 
@@ -26,7 +27,7 @@ class Send:
     message: Request | Response | None
 
 
-@attrs.frozen
+@attrs.define
 class StartTimer:
     """Start a timer, or start it anew, to fire after so many seconds."""
 
@@ -34,21 +35,21 @@ class StartTimer:
     delay: float
 
 
-@attrs.frozen
+@attrs.define
 class StopTimer:
     """Stop a timer; it may have fired already."""
 
     timer: Timer
 
 
-@attrs.frozen
+@attrs.define
 class Deliver:
     """Pass a message up to the transaction user."""
 
     message: Request | Response
 
 
-@attrs.frozen
+@attrs.define
 class Failed:
     """Tell the transaction user that the transaction failed."""
 
@@ -56,7 +57,7 @@ class Failed:
     detail: str
 
 
-@attrs.frozen
+@attrs.define
 class Ended:
     """Forget the machine and stop all its timers."""
 

@@ -4,9 +4,20 @@ from __future__ import annotations
 
 import attrs
 
-__all__ = ["Flow"]
+__all__ = ["Flow", "is_unicast"]
 
 _SECURE = frozenset({"TLS", "WSS", "TLS-SCTP"})
+
+
+def is_unicast(host: str) -> bool:
+    """Tell whether a numeric address is one host's: not multicast, broadcast or unspecified."""
+    if ":" in host:
+        lower = host.lower()
+        if lower.startswith("::ffff:") and "." in lower:
+            return is_unicast(host[7:])
+        return not lower.startswith("ff") and lower != "::"
+    first = host.partition(".")[0]
+    return not first.isdecimal() or 0 < int(first) < 224
 
 
 @attrs.frozen(cache_hash=True)
@@ -26,10 +37,19 @@ class Flow:
     is_alias: bool = False
     "Whether our Via asks for requests to us to come by this connection too (:rfc:`5923#section-8.1`)."
 
-    @property
-    def is_reliable(self) -> bool:
-        """Tell whether the transport itself retransmits."""
+    is_reliable: bool = attrs.field(init=False, eq=False, repr=False)
+    "Whether the transport itself retransmits."
+    is_answerable: bool = attrs.field(init=False, eq=False, repr=False)
+    "Whether what came by it may be answered: not what claims to come from many hosts, or from port 0."
+
+    @is_reliable.default
+    def _(self) -> bool:
         return self.transport != "UDP"
+
+    @is_answerable.default
+    def _(self) -> bool:
+        host, port = self.remote
+        return self.is_reliable or (port != 0 and is_unicast(host))
 
     @property
     def is_secure(self) -> bool:

@@ -13,6 +13,14 @@ from ._table import Edge, Pair, Table, resolve
 __all__ = ["ABSORBED", "ENTRY", "INPUTS", "REFUSED", "STATES", "TABLE", "InviteServer"]
 
 
+# Looking a member up in its class costs as much as a small action; these are on the path of every call.
+_RESPOND_1XX = Input.RESPOND_1XX
+_RESPOND_2XX = Input.RESPOND_2XX
+_RESPOND_300_699 = Input.RESPOND_300_699
+_TRYING = Timer.TRYING
+_L = Timer.L
+
+
 class InviteServer(ServerTransaction):
     """Answer an INVITE, repeat what was answered, and wait for the ACK of what was not a 2xx."""
 
@@ -26,19 +34,15 @@ class InviteServer(ServerTransaction):
         :raises LocalProtocolError: a final response was sent already.
         """
         code = response.code
-        if code < 200:
-            input_ = Input.RESPOND_1XX
-        elif code < 300:
-            input_ = Input.RESPOND_2XX
-        else:
-            input_ = Input.RESPOND_300_699
-        if (self.state, input_) in REFUSED:
+        input_ = _RESPOND_1XX if code < 200 else _RESPOND_2XX if code < 300 else _RESPOND_300_699
+        edge = self.edges[self.state].get(input_)
+        if edge is None:  # what is refused has no edge
             raise LocalProtocolError(
                 f"{code} cannot be sent to the INVITE of call {self.call_id}: it is {self.state.value}, "
                 "so its final response is out; send nothing more to it"
             )
         self._keep(response)
-        return self.step(input_)
+        return self._take(edge)
 
     def receive_ack(self, ack: Request) -> list[Effect]:
         """Take an ACK that matched (:rfc:`3261#section-17.2.3`)."""
@@ -47,7 +51,7 @@ class InviteServer(ServerTransaction):
 
 
 def _start_trying(machine: InviteServer, effects: list[Effect]) -> None:
-    effects.append(StartTimer(Timer.TRYING, machine.values.invite_trying))
+    effects.append(StartTimer(_TRYING, machine.values.invite_trying))
 
 
 def _start_g(machine: InviteServer, effects: list[Effect]) -> None:
@@ -78,7 +82,7 @@ def _start_i(machine: InviteServer, effects: list[Effect]) -> None:
 
 
 def _start_l(machine: InviteServer, effects: list[Effect]) -> None:
-    effects.append(StartTimer(Timer.L, machine.values.l))
+    effects.append(StartTimer(_L, machine.values.l))
 
 
 def _deliver_ack(machine: InviteServer, effects: list[Effect]) -> None:

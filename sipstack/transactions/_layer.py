@@ -53,7 +53,7 @@ from ._requests import create_cancel
 from ._server import ServerTransaction
 from ._state import Input, State
 from ._stateless import StatelessReplies, answerable_untrusted
-from ._via import is_answerable, response_flow, stamp_untrusted
+from ._via import response_flow, stamp_untrusted
 
 __all__ = ["TransactionLayer"]
 
@@ -286,7 +286,7 @@ class TransactionLayer:
             self._perform_client(transaction, transaction.receive(response), now)
 
     def _receive_request_untrusted(self, request: Request, flow: Flow, now: float, data: bytes) -> None:
-        if not is_answerable(flow):
+        if not flow.is_answerable:
             self._drop("unroutable", flow, data)
             return
         via = request.top_via
@@ -371,7 +371,7 @@ class TransactionLayer:
             self.counters["malformed"] += 1
             self.outputs.append(Dropped("malformed", flow, data, error.reason))
             return
-        if not is_answerable(flow):
+        if not flow.is_answerable:
             self._drop("unroutable", flow, data)
             return
         self.counters["malformed_answered"] += 1

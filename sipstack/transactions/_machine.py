@@ -29,7 +29,13 @@ class Machine:
 
     def step(self, input_: Input | Timer) -> list[Effect]:
         """Take one edge of the table."""
-        return self._take(self.edges[self.state][input_])
+        # As _take, one call less: this is the middle of everything.
+        effects: list[Effect] = []
+        actions, state = self.edges[self.state][input_]
+        for action in actions:
+            action(self, effects)
+        self.state = state
+        return effects
 
     def _take(self, edge: Edge[Any]) -> list[Effect]:
         effects: list[Effect] = []

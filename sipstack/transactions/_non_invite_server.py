@@ -20,6 +20,13 @@ _TRYING = 100
 _REQUEST_TIMEOUT = 408
 
 
+# Looking a member up in its class costs as much as a small action; these are on the path of every call.
+_RESPOND_100 = Input.RESPOND_100
+_RESPOND_200_699 = Input.RESPOND_200_699
+_TRYING_TIMER = Timer.TRYING
+_J = Timer.J
+
+
 class NonInviteServer(ServerTransaction):
     """Answer a request other than INVITE and ACK, and repeat what was answered."""
 
@@ -35,8 +42,8 @@ class NonInviteServer(ServerTransaction):
         """
         code = response.code
         method = self.method
-        input_ = Input.RESPOND_100 if code < 200 else Input.RESPOND_200_699
-        if (self.state, input_) in REFUSED:
+        edge = self.edges[self.state].get(_RESPOND_100 if code < 200 else _RESPOND_200_699)
+        if edge is None:  # what is refused has no edge
             raise LocalProtocolError(
                 f"{code} cannot be sent to the {method} of call {self.call_id}: it is {self.state.value}, "
                 "so its final response is out or its time is over; send nothing more to it"
@@ -52,7 +59,7 @@ class NonInviteServer(ServerTransaction):
         elif code == _REQUEST_TIMEOUT:
             raise LocalProtocolError(f"408 cannot be sent to {method}: it comes too late to be of use (RFC 4320)")
         self._keep(response)
-        return self.step(input_)
+        return self._take(edge)
 
     def receive_ack(self, ack: Request) -> list[Effect]:  # noqa: ARG002  (the base class's signature)
         """Ignore an ACK: only INVITE has one."""
@@ -60,7 +67,7 @@ class NonInviteServer(ServerTransaction):
 
 
 def _start_trying(machine: NonInviteServer, effects: list[Effect]) -> None:
-    effects.append(StartTimer(Timer.TRYING, machine.values.non_invite_trying))
+    effects.append(StartTimer(_TRYING_TIMER, machine.values.non_invite_trying))
 
 
 def _start_give_up(machine: NonInviteServer, effects: list[Effect]) -> None:
@@ -75,7 +82,7 @@ def _stop_timers(_machine: NonInviteServer, effects: list[Effect]) -> None:
 
 
 def _start_j(machine: NonInviteServer, effects: list[Effect]) -> None:
-    effects.append(StartTimer(Timer.J, machine.values.j(reliable=machine.flow.is_reliable)))
+    effects.append(StartTimer(_J, machine.values.j(reliable=machine.flow.is_reliable)))
 
 
 def _fail_timeout(machine: NonInviteServer, effects: list[Effect]) -> None:

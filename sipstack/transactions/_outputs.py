@@ -1,4 +1,7 @@
-"""What comes out of the transaction layer: a closed union of values, in the order in which they happened."""
+"""What comes out of the transaction layer: a closed union of values, in the order in which they happened.
+
+Nobody changes one; they are not frozen, since that makes them several times as dear, and each message makes some.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,7 @@ __all__ = [
 ]
 
 
-@attrs.frozen
+@attrs.define
 class Send:
     """Send bytes that way; tell the layer with ``transport_failed`` when it cannot be done."""
 
@@ -37,7 +40,7 @@ class Send:
     message: Request | Response | None = None
 
 
-@attrs.frozen
+@attrs.define
 class RequestReceived:
     """A new request came; answer it with ``respond``."""
 
@@ -45,7 +48,7 @@ class RequestReceived:
     request: Request
 
 
-@attrs.frozen
+@attrs.define
 class AckReceived:
     """An ACK came that belongs to no transaction's non-2xx response: the ACK to a 2xx, or a stray one."""
 
@@ -53,7 +56,7 @@ class AckReceived:
     flow: Flow
 
 
-@attrs.frozen
+@attrs.define
 class CancelReceived:
     """A CANCEL came for an INVITE we know; answer it with 200, and the INVITE with 487 if it is Proceeding."""
 
@@ -62,7 +65,7 @@ class CancelReceived:
     invite: ServerTransaction
 
 
-@attrs.frozen
+@attrs.define
 class ResponseReceived:
     """A response to a request of ours came; retransmissions are absorbed, except those of a 2xx to INVITE."""
 
@@ -70,7 +73,7 @@ class ResponseReceived:
     response: Response
 
 
-@attrs.frozen
+@attrs.define
 class TransactionFailed:
     """A transaction failed: of a client, no response will come; of a server, the peer may not have the response."""
 
@@ -79,14 +82,14 @@ class TransactionFailed:
     detail: str
 
 
-@attrs.frozen
+@attrs.define
 class TransactionEnded:
     """The layer has forgotten a transaction."""
 
     transaction: ClientTransaction | ServerTransaction
 
 
-@attrs.frozen
+@attrs.define
 class Dropped:
     """Something that came was not used."""
 

@@ -18,10 +18,11 @@ from ._via import default_port, response_flow
 __all__ = ["ServerTransaction"]
 
 _ENDED = Ended()
+_TERMINATED = State.TERMINATED
 _STOP_TRYING = StopTimer(Timer.TRYING)
 
 
-class ServerTransaction(Machine, abc.ABC):
+class ServerTransaction(Machine):
     """Hold one request of a peer until it has had our responses.
 
     It is made and driven by the layer: ``start()`` once, then ``respond``, ``receive_ack``, ``step``
@@ -76,7 +77,7 @@ class ServerTransaction(Machine, abc.ABC):
         self.response_flow = response_flow(via, flow)
         self.key = key
         self.values = values
-        self.state = State.TERMINATED
+        self.state = _TERMINATED
         self.response = None
         self.data = b""
         self.is_internal = False

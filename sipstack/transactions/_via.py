@@ -7,14 +7,13 @@ victim. That is stricter than 18.2.2 for ``maddr``, which is for multicast, wher
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Final
 
 from sipstack.message import Request, Via
 
 from ._flow import Flow
 
-__all__ = ["default_port", "is_answerable", "is_unicast", "response_flow", "stamp_untrusted"]
+__all__ = ["default_port", "response_flow", "stamp_untrusted"]
 
 _SECURE_PORT: Final = 5061
 _PORT: Final = 5060
@@ -23,24 +22,6 @@ _PORT: Final = 5060
 def default_port(transport: str) -> int:
     """Return the port of a sent-by that names none (:rfc:`3261#section-18.1.1`)."""
     return _SECURE_PORT if transport in ("TLS", "WSS", "TLS-SCTP") else _PORT
-
-
-@lru_cache(maxsize=1_024)
-def is_unicast(host: str) -> bool:
-    """Tell whether a numeric address is one host's: not multicast, broadcast or unspecified."""
-    if ":" in host:
-        lower = host.lower()
-        if lower.startswith("::ffff:") and "." in lower:
-            return is_unicast(host[7:])
-        return not lower.startswith("ff") and lower != "::"
-    first = host.partition(".")[0]
-    return not first.isdecimal() or 0 < int(first) < 224
-
-
-def is_answerable(flow: Flow) -> bool:
-    """Tell whether what came by a flow may be answered: not what claims to come from many hosts, or from port 0."""
-    host, port = flow.remote
-    return flow.is_reliable or (port != 0 and is_unicast(host))
 
 
 def stamp_untrusted(request: Request, flow: Flow) -> None:
@@ -55,19 +36,18 @@ def stamp_untrusted(request: Request, flow: Flow) -> None:
         # The zone of a link-local address means something on this host alone.
         host = host.partition("%")[0]
     text = str(via)
-    asked = text.partition(";rport")
-    if (
-        asked[2][:1] in ("", ";")
-        and asked[1]
-        and text.count("rport") == 1
-        and "received" not in text
-        and '"' not in text
-    ):
-        # The flag alone, which is what everyone sends: writing the text is many times faster than building the value.
-        request.replace_top_via(Via.parse(f"{asked[0]};rport={port}{asked[2]};received={host}"))
-    elif "rport" not in (lower := text.lower()) and "received" not in lower and _is_same_host(via.host, host):
-        return  # nothing to write, as the text alone tells
-    elif "rport" in via.parameters:
+    lower = text.lower()
+    if "received" not in lower:
+        # The text alone tells what to do with nearly all of them: nothing, or to fill in the flag. Writing that into the
+        # text is many times faster than building the value.
+        asked = lower.count("rport")
+        if not asked and _is_same_host(via.host, host):
+            return
+        before, flag, after = text.partition(";rport")
+        if asked == 1 and flag and after[:1] in ("", ";") and '"' not in text:
+            request.replace_top_via(Via.parse(f"{before};rport={port}{after};received={host}"))
+            return
+    if "rport" in via.parameters:
         request.replace_top_via(via.replace(received=host, rport=port))
     elif "received" in via.parameters or not _is_same_host(via.host, host):
         request.replace_top_via(via.replace(received=host))

@@ -4,7 +4,8 @@ import pytest
 
 from sipstack.message import Via, parse_message
 from sipstack.transactions import Flow, RequestReceived, Send
-from sipstack.transactions._via import default_port, is_unicast, response_flow, stamp_untrusted
+from sipstack.transactions._flow import is_unicast
+from sipstack.transactions._via import default_port, response_flow, stamp_untrusted
 
 HERE = ("192.0.2.9", 5060)
 NAT = ("198.51.100.7", 40123)
