@@ -156,6 +156,10 @@ class DialogLayer(ServerCore, ClientCore):
         """Return when the next timer fires, None when none runs."""
         return self._queue.next_deadline()
 
+    def take_earliest(self) -> float:
+        """Return when the earliest timer started since the last call was to fire; infinity when there is none."""
+        return self._queue.take_earliest()
+
     def close(self) -> None:
         """Forget every leg, request, transaction and timer; what peers still send is answered by nobody."""
         self.transactions.close()

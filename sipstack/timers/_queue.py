@@ -10,6 +10,7 @@ from bisect import bisect_right
 from collections import deque
 from collections.abc import Hashable
 from heapq import heapify, heappop, heappush
+from math import inf
 from typing import TypeAlias
 
 __all__ = ["TimerQueue"]
@@ -33,7 +34,7 @@ class TimerQueue:
     otherwise forgotten at once; dead serials are taken out when they outnumber live ones.
     """
 
-    __slots__ = ("_heap", "_held", "_lanes", "_live", "_owners", "_serial", "_soonest", "_tails")
+    __slots__ = ("_earliest", "_heap", "_held", "_lanes", "_live", "_owners", "_serial", "_soonest", "_tails")
 
     def __init__(self) -> None:
         self._live: dict[int, _Live] = {}
@@ -47,6 +48,7 @@ class TimerQueue:
         self._soonest: tuple[float, int] | None = None
         self._serial = 0
         self._held = 0
+        self._earliest = inf  # of those started since somebody asked
 
     def start(self, owner: Hashable, timer: Hashable, at: float) -> None:
         """Start a timer that fires at ``at``; one of the same name that runs already is replaced."""
@@ -76,6 +78,8 @@ class TimerQueue:
             tails[place] = at
         else:
             self._start_early(serial, at)
+        if at < self._earliest:
+            self._earliest = at
         soonest = self._soonest
         if soonest is not None and at < soonest[0]:
             self._soonest = (at, serial)
@@ -158,6 +162,15 @@ class TimerQueue:
         """Return when the next timer fires, or None when none runs."""
         soonest = self._soonest or self._find_soonest()
         return None if soonest is None else soonest[0]
+
+    def take_earliest(self) -> float:
+        """Return when the earliest of the timers started since the last call was to fire; infinity when there are none.
+
+        It may have been stopped since. Who is to wake up for some other timer learns so, without a search, whether that
+        will do.
+        """
+        earliest, self._earliest = self._earliest, inf
+        return earliest
 
     def pop_due(self, now: float) -> tuple[Hashable, Hashable] | None:
         """Take the next ``(owner, timer)`` that fires at or before ``now``, or return None."""

@@ -243,6 +243,10 @@ class TransactionLayer:
         """Return when ``expire`` is to be called next, or None."""
         return self.queue.next_deadline()
 
+    def take_earliest(self) -> float:
+        """Return when the earliest timer started since the last call was to fire; infinity when there is none."""
+        return self.queue.take_earliest()
+
     def expire(self, now: float) -> None:
         """Fire every timer that is due; only for a queue that is not shared."""
         queue = self.queue

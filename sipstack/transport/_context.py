@@ -64,6 +64,10 @@ class Core(Protocol):
         """Return when `expire` wants to be called."""
         ...
 
+    def take_earliest(self) -> float:
+        """Return the earliest time to call `expire` that has come up since the last call; infinity for none."""
+        ...
+
 
 class Recorder(Protocol):
     """Keep what crossed the sockets."""

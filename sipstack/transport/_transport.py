@@ -250,10 +250,10 @@ class Transport:
                     self.deliver(output)
         finally:
             self._is_flushing = False
-        deadline = self._core.next_deadline()
-        if deadline is not None and deadline < self._armed_for:
+        earliest = self._core.take_earliest()
+        if earliest < self._armed_for:
             # Moves the alarm of a sleeping task; a later deadline leaves it, to be found when it fires.
-            self._armed_for = self._alarm.deadline = deadline
+            self._armed_for = self._alarm.deadline = earliest
         if self._awaited is not None and self._awaited[0]():
             self._awaited[1].set()
 

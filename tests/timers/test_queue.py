@@ -1,5 +1,7 @@
 """The timer queue."""
 
+from math import inf
+
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
@@ -181,3 +183,14 @@ class QueueAgainstModel(RuleBasedStateMachine):
 
 TestQueueAgainstModel = QueueAgainstModel.TestCase
 TestQueueAgainstModel.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+
+
+def test_earliest_start_is_told_once() -> None:
+    queue = TimerQueue()
+    assert queue.take_earliest() == inf
+    queue.start("a", "long", 9.0)
+    queue.start("a", "short", 3.0)
+    queue.stop("a", "short")
+    assert queue.take_earliest() == 3.0, "stopping takes nothing back: who wakes up too early looks again"
+    assert queue.take_earliest() == inf
+    assert queue.next_deadline() == 9.0

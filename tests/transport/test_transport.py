@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from collections import deque
 
 import pytest
@@ -21,6 +22,9 @@ class Clockwork:
 
     def next_deadline(self):
         return self.deadlines[0] if self.deadlines else None
+
+    def take_earliest(self):
+        return self.deadlines[0] if self.deadlines else math.inf
 
     def expire(self, now):
         while self.deadlines and self.deadlines[0] <= now:
