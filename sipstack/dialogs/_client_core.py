@@ -34,6 +34,7 @@ from ._outputs import (
 )
 from ._server_core import expiry_of
 from ._session_core import SessionCore
+from ._session_timer import LEAST_INTERVAL
 from ._usage_core import DialogTimer, HeaderFields
 
 __all__ = ["MAKES_DIALOG", "ClientCore"]
@@ -84,11 +85,30 @@ class ClientCore(SessionCore):
             fields.add("Max-Forwards", "70")
         if request.method == "INVITE":
             self._add_invite_fields(request)
-            interval = self.session_timer.interval
-            if interval is not None and "Session-Expires" not in fields:
-                fields.add("Session-Expires", str(interval))
+            self._ask_for_session_timer(request)
         self._add_supported(request)
         self._add_user_agent(request)
+
+    def _ask_for_session_timer(self, request: Request) -> None:
+        """Ask for the session interval that our user wants (:rfc:`4028#section-7.1`).
+
+        :raises LocalProtocolError: it is shorter than there may be.
+        """
+        fields = request.headers
+        interval = self.session_timer.interval
+        if interval is None and "Session-Expires" not in fields and "Min-SE" not in fields:
+            return
+        try:
+            asked, least = request.session_expires, request.min_se
+        except MalformedMessage as error:
+            raise LocalProtocolError(f"the INVITE cannot be sent so: {error.reason}") from None
+        if least is not None and least < LEAST_INTERVAL:
+            raise LocalProtocolError(f"Min-SE is {least}: no session timer runs below {LEAST_INTERVAL} seconds")
+        least = least or LEAST_INTERVAL
+        if asked is not None and asked.seconds < least:
+            raise LocalProtocolError(f"Session-Expires is {asked.seconds}: {least} seconds is the least there may be")
+        if asked is None and interval is not None:
+            fields.add("Session-Expires", str(max(interval, least)))
 
     def _first_hop(self, request: Request, next_hop: URI | None) -> URI:
         found = apply_route_set(request, request.uri, request.route) if "Route" in request.headers else request.uri
@@ -250,7 +270,7 @@ class ClientCore(SessionCore):
             if method in ("UPDATE", "PRACK"):
                 self._take_update_or_prack(usage, outgoing, response, now)
             if code < 300:
-                self._refresh_target(usage, response, method)
+                self._refresh_target(usage, request, response)
             elif self._is_retried(usage, outgoing, response, now):
                 return
         self.outputs.append(ResponseReceived(outgoing, response))
@@ -262,6 +282,8 @@ class ClientCore(SessionCore):
             self._step_usage(usage, UsageInput.GONE, now, "rejected", response)
         elif code == 408:
             self._step_usage(usage, UsageInput.UNREACHABLE, now, "timeout", response)
+        elif code >= 300:
+            self._refuse_refresh(usage, outgoing, response, now)
 
     def _take_update_or_prack(
         self, usage: InviteUsage, outgoing: Outgoing, response: Response | None, now: float
@@ -279,7 +301,7 @@ class ClientCore(SessionCore):
             return
         outgoing.is_finished = True
         usage.reinvite = None
-        self._refresh_target(usage, response, "INVITE")
+        self._refresh_target(usage, outgoing.request, response)
         self._acknowledge_or_wait(usage, outgoing.request, response)
         self._agree_as_uac(usage, response, now)
         self.outputs.append(ResponseReceived(outgoing, response))
@@ -459,6 +481,7 @@ class ClientCore(SessionCore):
             return None
         leg = InviteUsage(dialog, is_caller=True, flow=flow)
         leg.local_contact = request.headers.get("Contact")
+        leg.required, leg.proxy_required = tuple(request.require), tuple(request.proxy_require)
         leg.pracks_by_hand = invite.pracks_by_hand
         outgoing = invite.outgoing
         if outgoing.offer is not None:

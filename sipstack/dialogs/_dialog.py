@@ -12,7 +12,16 @@ import attrs
 
 from sipstack.message import URI, Address, LocalProtocolError, MalformedMessage, Request, Response
 
-__all__ = ["Dialog", "DialogId", "DialogState", "apply_route_set", "contact_uri", "request_uri", "secure_next_hop"]
+__all__ = [
+    "Dialog",
+    "DialogId",
+    "DialogState",
+    "apply_route_set",
+    "check_own_contact",
+    "contact_uri",
+    "request_uri",
+    "secure_next_hop",
+]
 
 DialogId = tuple[str, str, str]
 "Call-ID, local tag, remote tag; an absent tag is the empty string (:rfc:`3261#section-12.1.1`)."
@@ -50,6 +59,19 @@ def contact_uri(message: Request | Response) -> URI | None:
             f"the Contact is a {uri.scheme} URI where a dialog needs a SIP or SIPS URI", 400, message
         )
     return uri
+
+
+def check_own_contact(message: Request | Response, *, is_secure: bool) -> None:
+    """Refuse a Contact of our user's at which a dialog cannot be reached (:rfc:`3261#section-12.1.1`, 12.2.1.1).
+
+    :raises LocalProtocolError: it is not one SIP or SIPS URI, or it is no SIPS URI where it must be.
+    """
+    try:
+        uri = contact_uri(message)
+    except MalformedMessage as error:
+        raise LocalProtocolError(f"the message cannot be sent so: {error.reason}") from None
+    if is_secure and uri is not None and not uri.is_secure:
+        raise LocalProtocolError(f"the Contact {uri} must be a SIPS URI, since the dialog is reached by SIPS")
 
 
 def request_uri(uri: URI) -> URI:

@@ -12,7 +12,7 @@ from sipstack.timers import TimerValues
 from sipstack.transactions import ClientTransaction, Flow, Send, ServerTransaction, TransactionLayer
 
 from ._capabilities import Capabilities
-from ._dialog import TARGET_REFRESH_METHODS, DialogId, DialogState
+from ._dialog import TARGET_REFRESH_METHODS, DialogId, DialogState, check_own_contact
 from ._invite_usage import (
     TRANSITIONS,
     Acknowledgement,
@@ -183,6 +183,8 @@ class UsageCore(ABC):
             for name, value in headers:
                 fields.add(name, value)
             _set_body(request, body, content_type)
+            if method in TARGET_REFRESH_METHODS and "Contact" in fields:
+                check_own_contact(request, is_secure=dialog.is_secure)
         except LocalProtocolError:
             dialog.local_sequence = before  # what is not sent costs no CSeq number
             raise

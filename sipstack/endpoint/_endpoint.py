@@ -272,7 +272,8 @@ class Endpoint:
     ) -> Response:
         """Send a request outside of any call and return its final response, whatever it is.
 
-        :param method: any but INVITE, ACK and CANCEL, which `invite` and `call` send.
+        :param method: any but those that `invite`, `call` and what they give send: INVITE, ACK, CANCEL, BYE, PRACK,
+            UPDATE, INFO.
         :raises TransactionTimeout: there was no answer.
         :raises TransportError: there was no way there.
         :raises ResolveError: the target's name has no address.
