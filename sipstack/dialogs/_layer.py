@@ -556,7 +556,7 @@ class DialogLayer(ServerCore, ClientCore):
             raise LocalProtocolError("no snapshot can be taken: a request is under way in the call; wait for how it ends")
         timer = usage.timer
         delays = {
-            name: None if timer is None or (at := self._queue.deadline(timer, name)) is None else at - now
+            name: None if timer is None or (at := self._queue.deadline(timer, name)) is None else max(0.0, at - now)
             for name in (DialogTimer.SESSION_REFRESH, DialogTimer.SESSION_EXPIRY)
         }
         return DialogSnapshot.of(

@@ -355,7 +355,7 @@ def test_an_invite_asks_for_no_less_than_its_own_least_interval() -> None:
     invite = wire.a.layer.invite(make_invite(headers=(("Min-SE", "900"),)))
     assert invite.request.session_expires.seconds == 900
     for fields in ((("Session-Expires", "89"),), (("Session-Expires", "600"), ("Min-SE", "900")), (("Min-SE", "50"),)):
-        with pytest.raises(LocalProtocolError, match="Session-Expires|Min-SE"):
+        with pytest.raises(LocalProtocolError, match=r"Session-Expires|Min-SE"):
             wire.a.layer.invite(make_invite(headers=fields))
 
 
@@ -573,7 +573,7 @@ def test_a_refresh_that_nobody_answers_ends_the_call_in_time() -> None:
 @pytest.mark.parametrize(("interval", "bye"), [(90, 60), (96, 64), (1800, 1768)])
 def test_the_other_side_hangs_up_shortly_before_the_session_expires(interval, bye) -> None:
     wire = joined(policy(interval))
-    usage, other = wire.answer()
+    wire.answer()
     begun = wire.now
     wire.a.layer.close()  # the refresher is gone without a word
     wire.run(interval)
