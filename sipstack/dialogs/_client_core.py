@@ -350,7 +350,8 @@ class ClientCore(SessionCore):
         usage.rseq = (sequence, rseq)
         rack = RAck(rseq, sequence, "INVITE")
         has_offer = self._take_description(usage, request, response)
-        if has_offer or waiting or usage.pracks_by_hand:
+        is_for_user = has_offer or waiting or usage.pracks_by_hand
+        if is_for_user and response.code != _EARLY_DIALOG_TERMINATED:  # which leaves our user no leg to act in
             if waiting is None:
                 waiting = usage.to_prack = []
             waiting.append(rack)
@@ -446,7 +447,8 @@ class ClientCore(SessionCore):
         is_reliable = False
         if code > 100 and tag is not None:
             leg = invite.legs.get(tag)
-            if leg is None and code != _EARLY_DIALOG_TERMINATED:
+            # RFC 6228, section 4: a 199 that makes a dialog is nothing to tell, but one sent reliably must be acknowledged.
+            if leg is None and (code != _EARLY_DIALOG_TERMINATED or "RSeq" in response.headers):
                 leg = self._grow_leg(invite, response)
             if leg is not None:
                 before = leg.rseq
