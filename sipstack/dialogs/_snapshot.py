@@ -7,6 +7,7 @@ relative, so that clocks need not agree; who restores says how long the value la
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import Any, Final, Self
 
 import attrs
@@ -117,6 +118,22 @@ class DialogSnapshot:
         try:
             return _usage(self.fields)
         except (KeyError, TypeError, ValueError, LocalProtocolError) as error:
+            raise SnapshotError(f"the snapshot cannot be restored: {error!r}") from None
+
+    def with_realms(self, realms: Iterable[tuple[str, str]]) -> Self:
+        """Return a snapshot that says, too, which realms have asked for credentials during the call."""
+        return attrs.evolve(self, fields={**self.fields, "realms": [list(realm) for realm in realms]})
+
+    @property
+    def realms(self) -> list[tuple[str, str]]:
+        """Which realms have asked for credentials, each with the header field that answers it.
+
+        :raises SnapshotError: the value is not what it must be.
+        """
+        try:
+            pairs = [_strings(pair) for pair in _checked(self.fields.get("realms", []), list)]
+            return [(field, realm) for field, realm in pairs]
+        except (TypeError, ValueError) as error:
             raise SnapshotError(f"the snapshot cannot be restored: {error!r}") from None
 
     def timer_delay(self, name: str) -> float | None:

@@ -329,12 +329,14 @@ class Endpoint:
 
     # How requests of ours are made and sent.
 
-    def _authenticator(self, credentials: Credentials | Iterable[Credentials] | None) -> Authenticator:
+    def _authenticator(
+        self, credentials: Credentials | Iterable[Credentials] | None, *, asked: Iterable[tuple[str, str]] = ()
+    ) -> Authenticator:
         if credentials is None:
             credentials = ()
         elif isinstance(credentials, Credentials):
             credentials = (credentials,)
-        return Authenticator(credentials, self._tokens)
+        return Authenticator(credentials, self._tokens, asked=asked)
 
     def _authorized(self, authenticator: Authenticator, request: Request, response: Response) -> Request | None:
         """Return the request to send after a challenge, or None when there is no answer to it."""
@@ -364,8 +366,9 @@ class Endpoint:
         :raises SnapshotError: the value cannot be restored.
         :raises LocalProtocolError: the call lives here already.
         """
+        authenticator = self._authenticator(credentials, asked=snapshot.realms)
         usage = self._core.restore(snapshot, trio.current_time(), elapsed=elapsed)
-        return self._adopt(usage, self._authenticator(credentials))
+        return self._adopt(usage, authenticator)
 
     def _invite(
         self, fork: Fork, request: Request, next_hop: str | None, *, pracks_by_hand: bool = False
