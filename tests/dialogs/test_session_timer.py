@@ -585,7 +585,7 @@ def test_the_other_side_hangs_up_shortly_before_the_session_expires(interval, by
     assert_idle(wire)
 
 
-@pytest.mark.rfc("R4028-7.2-1")
+@pytest.mark.rfc("R4028-7.2-1", "R4028-7.4-8")
 def test_any_accepted_reinvite_or_update_puts_the_refresh_off() -> None:
     wire = joined(policy(300))
     usage, other = wire.answer()
@@ -615,7 +615,7 @@ def test_a_refused_request_extends_nothing() -> None:
     assert time - begun == pytest.approx(150, abs=1)
 
 
-@pytest.mark.rfc("R4028-7.4-1")
+@pytest.mark.rfc("R4028-7.4-1", "R4028-7.1-4", "R4028-7.1-6")
 def test_refreshes_require_what_the_first_invite_required() -> None:
     wire = joined(policy(300))
     wire.a.layer.invite(make_invite(headers=(("Require", "timer, 100rel"), ("Proxy-Require", "timer"))))
