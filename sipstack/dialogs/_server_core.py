@@ -463,8 +463,6 @@ class ServerCore(ReliableCore):
         usage = self.dialogs.get((request.call_id, request.to_tag or "", request.from_tag or ""))
         # One tag for one response: 100 has none, and RFC 4320 allows no other provisional.
         response = self._build_response(request, code, self._tokens.tag(), phrase, body, content_type, headers)
-        if usage is not None and code >= 200 and method in ("UPDATE", "PRACK"):
-            self._answer_offer(usage, request, response, now)
         is_refresh = 200 <= code < 300 and usage is not None and request.method in TARGET_REFRESH_METHODS
         if contact is not None:
             response.headers.add("Contact", str(contact))
@@ -472,6 +470,8 @@ class ServerCore(ReliableCore):
             response.headers.add("Contact", usage.local_contact)
         if is_refresh and usage is not None and "Contact" in response.headers:
             check_own_contact(response, is_secure=usage.dialog.is_secure)
+        if usage is not None and code >= 200 and method in ("UPDATE", "PRACK"):
+            self._answer_offer(usage, request, response, now)
         self.transactions.respond(transaction, response, now)
         if code >= 200:
             self._settle(transaction)

@@ -116,6 +116,9 @@ class UsageCore(ABC):
         self.dialogs.pop(usage.dialog.id, None)
         usage.dialog.state = DialogState.TERMINATED
         self._end_session(usage, now)
+        if usage.reinvite is not None and usage.reinvite.transaction is not None:
+            # A peer that has ended the call may never answer it, and a provisional response has stopped Timer B.
+            self.transactions.give_up(usage.reinvite.transaction, now)
         request = message if isinstance(message, Request) else None
         if usage.server_invite is not None:
             # 15.1.2: requests of the dialog that still wait for an answer get one.

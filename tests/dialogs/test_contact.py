@@ -48,6 +48,21 @@ def test_requests_that_change_the_target_name_a_sip_contact(contact) -> None:
         )
 
 
+def test_an_answer_that_could_not_be_sent_so_is_still_to_be_given() -> None:
+    wire = Wire()
+    usage, other = wire.answer()
+    wire.a.layer.update(usage, wire.now, body=SDP, content_type=SDP_TYPE)
+    wire.run(0.1)
+    transaction = wire.b.one(DialogRequest).transaction
+    with pytest.raises(LocalProtocolError, match="Contact"):
+        wire.b.layer.respond_request(
+            transaction, 200, wire.now, body=SDP, content_type=SDP_TYPE, headers=[("Contact", "<mailto:b@b>")]
+        )
+    assert other.session.has_remote_offer
+    wire.b.layer.respond_request(transaction, 200, wire.now, body=SDP, content_type=SDP_TYPE)
+    assert other.session.is_settled
+
+
 @pytest.mark.rfc("R3261-12.2.1.1-18", "R3261-12.1.1-4")
 def test_the_contact_of_a_secure_dialog_is_sips() -> None:
     wire = Wire(transport="TLS")

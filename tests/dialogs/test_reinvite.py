@@ -358,3 +358,23 @@ def test_unanswered_request_gets_487_when_the_dialog_ends() -> None:
     assert not wire.b.layer.unanswered
     assert not other.unanswered
     assert wire.last("b 487 INFO")
+
+
+@pytest.mark.parametrize("has_provisional", [True, False])
+def test_reinvite_that_a_peer_leaves_unanswered_ends_after_the_call(has_provisional) -> None:
+    wire = Wire()
+    usage, other = wire.answer()
+    wire.a.layer.reinvite(usage, wire.now)
+    wire.run(0.1)
+    reinvite = wire.last("a INVITE")
+    wire.b.layer.close()
+    if has_provisional:
+        wire.inject(wire.a, bytes(reinvite.create_response(100)))
+    bye = other.dialog.create_request("BYE")
+    bye.headers.add("Via", "SIP/2.0/UDP 192.0.2.2:5060;branch=z9hG4bKbye")
+    wire.inject(wire.a, bytes(bye))
+    wire.drop_next = ["b 481 INVITE"] * 20
+    wire.drain()
+    assert wire.a.one(UsageEnded).cause == "remote"
+    assert_idle(wire)
+    assert "a CANCEL" not in wire.sent()
