@@ -30,6 +30,7 @@ from ._outputs import (
     RequestFailed,
     ResponseReceived,
     Route,
+    SessionRefreshed,
     TargetFailed,
 )
 from ._server_core import expiry_of
@@ -302,8 +303,11 @@ class ClientCore(SessionCore):
         outgoing.is_finished = True
         usage.reinvite = None
         self._refresh_target(usage, outgoing.request, response)
+        before = usage.session.remote
         self._acknowledge_or_wait(usage, outgoing.request, response)
         self._agree_as_uac(usage, response, now)
+        if outgoing.is_refresh and usage.session.remote != before:
+            self.outputs.append(SessionRefreshed(usage, outgoing.request))
         self.outputs.append(ResponseReceived(outgoing, response))
 
     def _acknowledge_or_wait(self, usage: InviteUsage, request: Request, response: Response) -> None:

@@ -8,7 +8,7 @@ import trio
 import sipstack as sip
 from sipstack.testing import response_to
 
-from .kit import SDP, SDP_2, SDP_3, WAYS, collecting, names, ok_to, opened, phone, scripted
+from .kit import SDP, SDP_2, SDP_3, WAYS, collecting, drain, names, ok_to, opened, phone, scripted
 
 ALICE = sip.Credentials("alice", "secret")
 CHALLENGE = 'Digest realm="b", nonce="n{}", qop="auth", algorithm=SHA-256'
@@ -181,6 +181,28 @@ def test_the_users_own_reinvite_waits_for_a_refresh_it_knows_nothing_of() -> Non
         await trio.sleep(151)
         assert (await call.reinvite(SDP_3)).code == 200
         assert call.local_sdp == SDP_3
+
+    calling(script, use)
+
+
+@pytest.mark.parametrize("body", [SDP_2, SDP_3], ids=["same", "other"])
+def test_another_answer_to_our_refresh_is_told(body) -> None:
+    async def script(peer, invite) -> None:
+        answer = response_to(invite, 200, contact="sip:peer@b:5060", headers=timed(300, "uac"), body=SDP_2)
+        answer.headers.set("Allow", "INVITE, ACK, BYE")
+        await peer.send(answer)
+        await peer.expect("ACK")
+        refresh = await peer.expect("INVITE", timeout=200)
+        await peer.send(ok_to(peer, refresh, to_tag="to-1", body=body))
+        await peer.expect("ACK")
+        await peer.send(response_to(await peer.expect("BYE"), 200))
+
+    async def use(call) -> None:
+        events: list = []
+        with trio.move_on_after(151):
+            await drain(call.events(), events)
+        assert call.remote_sdp == body
+        assert names(events) == ([] if body == SDP_2 else ["SessionRefreshed"])
 
     calling(script, use)
 
