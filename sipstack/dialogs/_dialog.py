@@ -18,6 +18,7 @@ __all__ = [
     "DialogState",
     "apply_route_set",
     "check_own_contact",
+    "check_own_contact_uri",
     "contact_uri",
     "request_uri",
     "secure_next_hop",
@@ -70,7 +71,15 @@ def check_own_contact(message: Request | Response, *, is_secure: bool) -> None:
         uri = contact_uri(message)
     except MalformedMessage as error:
         raise LocalProtocolError(f"the message cannot be sent so: {error.reason}") from None
-    if is_secure and uri is not None and not uri.is_secure:
+    if uri is not None:
+        check_own_contact_uri(uri, is_secure=is_secure)
+
+
+def check_own_contact_uri(uri: URI, *, is_secure: bool) -> None:
+    """Refuse the URI of a Contact that our user gives ready made: see `check_own_contact`."""
+    if uri.scheme not in ("sip", "sips"):
+        raise LocalProtocolError(f"the Contact is a {uri.scheme} URI where a dialog needs a SIP or SIPS URI")
+    if is_secure and not uri.is_secure:
         raise LocalProtocolError(f"the Contact {uri} must be a SIPS URI, since the dialog is reached by SIPS")
 
 

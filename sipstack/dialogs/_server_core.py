@@ -18,7 +18,7 @@ from sipstack.transactions import AckReceived as AckArrived
 from sipstack.transactions import CancelReceived, RequestReceived, ServerTransaction
 
 from ._contact import contact_of
-from ._dialog import TARGET_REFRESH_METHODS, Dialog, check_own_contact, contact_uri
+from ._dialog import TARGET_REFRESH_METHODS, Dialog, check_own_contact, check_own_contact_uri, contact_uri
 from ._inspection import inspect
 from ._invite_usage import InviteUsage, UsageInput, UsageState
 from ._outputs import (
@@ -435,13 +435,14 @@ class ServerCore(ReliableCore):
         if not invite.is_reinvite and "Record-Route" in request.headers:
             fields.copy_from(request.headers, "Record-Route")
         is_secure = invite.wants_secure_contact
-        if "Contact" not in fields and contact is not None:
-            fields.add("Contact", str(contact))
         if "Contact" in fields:
             check_own_contact(response, is_secure=is_secure)
             usage.local_contact = fields["Contact"]
             return
-        if usage.local_contact is None:
+        if contact is not None:
+            check_own_contact_uri(contact.uri, is_secure=is_secure)
+            usage.local_contact = str(contact)
+        elif usage.local_contact is None:
             usage.local_contact = contact_of(
                 invite.transaction.flow, request.uri, user=request.uri.user, is_secure=is_secure
             )
@@ -466,10 +467,11 @@ class ServerCore(ReliableCore):
         is_refresh = 200 <= code < 300 and usage is not None and request.method in TARGET_REFRESH_METHODS
         if contact is not None:
             response.headers.add("Contact", str(contact))
-        elif is_refresh and usage is not None and usage.local_contact and "Contact" not in response.headers:
-            response.headers.add("Contact", usage.local_contact)
-        if is_refresh and usage is not None and "Contact" in response.headers:
-            check_own_contact(response, is_secure=usage.dialog.is_secure)
+        if is_refresh and usage is not None:
+            if "Contact" in response.headers:
+                check_own_contact(response, is_secure=usage.dialog.is_secure)
+            elif usage.local_contact:
+                response.headers.add("Contact", usage.local_contact)
         if usage is not None and code >= 200 and method in ("UPDATE", "PRACK"):
             self._answer_offer(usage, request, response, now)
         self.transactions.respond(transaction, response, now)

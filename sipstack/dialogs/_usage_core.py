@@ -186,13 +186,14 @@ class UsageCore(ABC):
             for name, value in headers:
                 fields.add(name, value)
             _set_body(request, body, content_type)
-            if method in TARGET_REFRESH_METHODS and "Contact" in fields:
-                check_own_contact(request, is_secure=dialog.is_secure)
+            if method in TARGET_REFRESH_METHODS:
+                if "Contact" in fields:
+                    check_own_contact(request, is_secure=dialog.is_secure)
+                elif usage.local_contact is not None:
+                    fields.add("Contact", usage.local_contact)
         except LocalProtocolError:
             dialog.local_sequence = before  # what is not sent costs no CSeq number
             raise
-        if method in TARGET_REFRESH_METHODS and usage.local_contact is not None and "Contact" not in fields:
-            fields.add("Contact", usage.local_contact)
         self._add_supported(request)
         self._add_user_agent(request)
         return Outgoing(request, dialog.next_hop(), usage=usage, flow_hint=usage.flow)
