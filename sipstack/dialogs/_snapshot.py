@@ -150,7 +150,7 @@ def _text(description: bytes | None) -> str | None:
 def _usage(fields: dict[str, Any]) -> InviteUsage:
     local_tag, remote_tag = _string(fields["local_tag"]), _string(fields["remote_tag"])
     dialog = Dialog(
-        call_id=_string(fields["call_id"]),
+        call_id=_call_id(fields["call_id"]),
         local_tag=local_tag,
         remote_tag=remote_tag,
         local_party=_party(fields["local_party"], local_tag),
@@ -221,6 +221,13 @@ def _string(value: Any) -> str:
     if any(character in text for character in "\r\n\0"):
         raise ValueError(f"{text!r} is more than one line")
     text.encode("utf-8", "surrogateescape")  # or else it cannot be sent
+    return text
+
+
+def _call_id(value: Any) -> str:
+    text = _string(value)
+    if not text or text != text.strip():
+        raise ValueError(f"{text!r} is no Call-ID")
     return text
 
 
