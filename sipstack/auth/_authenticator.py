@@ -179,15 +179,22 @@ class Authenticator:
 
     :param credentials: tried in order; those with a realm before those without.
     :param tokens: where client nonces come from.
+    :param asked: which realms have asked during a call that is gone on with, as `realms` gave them.
     :param outbound_proxy_realm: the realm of the user's own proxy; its answers alone are sent unasked across calls
         (:rfc:`3261#section-22.3`).
     """
 
     def __init__(
-        self, credentials: Iterable[Credentials], tokens: Tokens, *, outbound_proxy_realm: str | None = None
+        self,
+        credentials: Iterable[Credentials],
+        tokens: Tokens,
+        *,
+        asked: Iterable[tuple[str, str]] = (),
+        outbound_proxy_realm: str | None = None,
     ) -> None:
         self._credentials = sorted(credentials, key=lambda one: one.realm is None)
         self._tokens = tokens
+        self._asked = frozenset(asked)
         self._outbound_proxy_realm = outbound_proxy_realm
         self._scopes: OrderedDict[tuple[str, str], dict[_Place, _Session]] = OrderedDict()
         # How many challenges in a row led to this nonce, by Call-ID and nonce.
@@ -239,7 +246,7 @@ class Authenticator:
         """Begin a session with one realm, or say why not, as part of a sentence."""
         realm = place[1]
         shown = repr(realm[:80])
-        if request.to_tag is not None and place not in known:
+        if request.to_tag is not None and place not in known and place not in self._asked:
             return f"the realm {shown} was not asked for when the dialog began"
         # The topmost that we can answer is the one the server likes best (RFC 8760, section 2.4).
         matches = (
@@ -313,6 +320,10 @@ class Authenticator:
                         session = known.get(place)
                         if session is not None and session.nonce == parameters.get("nonce"):
                             session.nonce, session.count = info["nextnonce"], 0
+
+    def realms(self, call_id: str) -> list[tuple[str, str]]:
+        """Return which realms have asked during a call, each with the header field that answers it."""
+        return sorted(self._asked.union(self._scopes.get(("call", call_id), ())))
 
     def forget(self, call_id: str) -> None:
         """Forget what a call was asked, when it is over."""

@@ -30,10 +30,12 @@ from ._outputs import (
     RequestFailed,
     ResponseReceived,
     Route,
+    SessionRefreshed,
     TargetFailed,
 )
 from ._server_core import expiry_of
 from ._session_core import SessionCore
+from ._session_timer import LEAST_INTERVAL
 from ._usage_core import DialogTimer, HeaderFields
 
 __all__ = ["MAKES_DIALOG", "ClientCore"]
@@ -84,11 +86,30 @@ class ClientCore(SessionCore):
             fields.add("Max-Forwards", "70")
         if request.method == "INVITE":
             self._add_invite_fields(request)
-            interval = self.session_timer.interval
-            if interval is not None and "Session-Expires" not in fields:
-                fields.add("Session-Expires", str(interval))
+            self._ask_for_session_timer(request)
         self._add_supported(request)
         self._add_user_agent(request)
+
+    def _ask_for_session_timer(self, request: Request) -> None:
+        """Ask for the session interval that our user wants (:rfc:`4028#section-7.1`).
+
+        :raises LocalProtocolError: it is shorter than there may be.
+        """
+        fields = request.headers
+        interval = self.session_timer.interval
+        if interval is None and "Session-Expires" not in fields and "Min-SE" not in fields:
+            return
+        try:
+            asked, least = request.session_expires, request.min_se
+        except MalformedMessage as error:
+            raise LocalProtocolError(f"the INVITE cannot be sent so: {error.reason}") from None
+        if least is not None and least < LEAST_INTERVAL:
+            raise LocalProtocolError(f"Min-SE is {least}: no session timer runs below {LEAST_INTERVAL} seconds")
+        least = least or LEAST_INTERVAL
+        if asked is not None and asked.seconds < least:
+            raise LocalProtocolError(f"Session-Expires is {asked.seconds}: {least} seconds is the least there may be")
+        if asked is None and interval is not None:
+            fields.add("Session-Expires", str(max(interval, least)))
 
     def _first_hop(self, request: Request, next_hop: URI | None) -> URI:
         found = apply_route_set(request, request.uri, request.route) if "Route" in request.headers else request.uri
@@ -250,7 +271,7 @@ class ClientCore(SessionCore):
             if method in ("UPDATE", "PRACK"):
                 self._take_update_or_prack(usage, outgoing, response, now)
             if code < 300:
-                self._refresh_target(usage, response, method)
+                self._refresh_target(usage, request, response)
             elif self._is_retried(usage, outgoing, response, now):
                 return
         self.outputs.append(ResponseReceived(outgoing, response))
@@ -262,6 +283,8 @@ class ClientCore(SessionCore):
             self._step_usage(usage, UsageInput.GONE, now, "rejected", response)
         elif code == 408:
             self._step_usage(usage, UsageInput.UNREACHABLE, now, "timeout", response)
+        elif code >= 300:
+            self._refuse_refresh(usage, outgoing, response, now)
 
     def _take_update_or_prack(
         self, usage: InviteUsage, outgoing: Outgoing, response: Response | None, now: float
@@ -279,9 +302,12 @@ class ClientCore(SessionCore):
             return
         outgoing.is_finished = True
         usage.reinvite = None
-        self._refresh_target(usage, response, "INVITE")
+        self._refresh_target(usage, outgoing.request, response)
+        before = usage.session.remote
         self._acknowledge_or_wait(usage, outgoing.request, response)
         self._agree_as_uac(usage, response, now)
+        if outgoing.is_refresh and usage.session.remote != before:
+            self.outputs.append(SessionRefreshed(usage, outgoing.request))
         self.outputs.append(ResponseReceived(outgoing, response))
 
     def _acknowledge_or_wait(self, usage: InviteUsage, request: Request, response: Response) -> None:
@@ -328,7 +354,8 @@ class ClientCore(SessionCore):
         usage.rseq = (sequence, rseq)
         rack = RAck(rseq, sequence, "INVITE")
         has_offer = self._take_description(usage, request, response)
-        if has_offer or waiting or usage.pracks_by_hand:
+        is_for_user = has_offer or waiting or usage.pracks_by_hand
+        if is_for_user and response.code != _EARLY_DIALOG_TERMINATED:  # which leaves our user no leg to act in
             if waiting is None:
                 waiting = usage.to_prack = []
             waiting.append(rack)
@@ -424,7 +451,8 @@ class ClientCore(SessionCore):
         is_reliable = False
         if code > 100 and tag is not None:
             leg = invite.legs.get(tag)
-            if leg is None and code != _EARLY_DIALOG_TERMINATED:
+            # RFC 6228, section 4: a 199 that makes a dialog is nothing to tell, but one sent reliably must be acknowledged.
+            if leg is None and (code != _EARLY_DIALOG_TERMINATED or "RSeq" in response.headers):
                 leg = self._grow_leg(invite, response)
             if leg is not None:
                 before = leg.rseq
@@ -459,6 +487,7 @@ class ClientCore(SessionCore):
             return None
         leg = InviteUsage(dialog, is_caller=True, flow=flow)
         leg.local_contact = request.headers.get("Contact")
+        leg.required, leg.proxy_required = tuple(request.require), tuple(request.proxy_require)
         leg.pracks_by_hand = invite.pracks_by_hand
         outgoing = invite.outgoing
         if outgoing.offer is not None:

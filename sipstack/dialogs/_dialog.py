@@ -12,7 +12,17 @@ import attrs
 
 from sipstack.message import URI, Address, LocalProtocolError, MalformedMessage, Request, Response
 
-__all__ = ["Dialog", "DialogId", "DialogState", "apply_route_set", "contact_uri", "request_uri", "secure_next_hop"]
+__all__ = [
+    "Dialog",
+    "DialogId",
+    "DialogState",
+    "apply_route_set",
+    "check_own_contact",
+    "check_own_contact_uri",
+    "contact_uri",
+    "request_uri",
+    "secure_next_hop",
+]
 
 DialogId = tuple[str, str, str]
 "Call-ID, local tag, remote tag; an absent tag is the empty string (:rfc:`3261#section-12.1.1`)."
@@ -50,6 +60,27 @@ def contact_uri(message: Request | Response) -> URI | None:
             f"the Contact is a {uri.scheme} URI where a dialog needs a SIP or SIPS URI", 400, message
         )
     return uri
+
+
+def check_own_contact(message: Request | Response, *, is_secure: bool) -> None:
+    """Refuse a Contact of our user's at which a dialog cannot be reached (:rfc:`3261#section-12.1.1`, 12.2.1.1).
+
+    :raises LocalProtocolError: it is not one SIP or SIPS URI, or it is no SIPS URI where it must be.
+    """
+    try:
+        uri = contact_uri(message)
+    except MalformedMessage as error:
+        raise LocalProtocolError(f"the message cannot be sent so: {error.reason}") from None
+    if uri is not None:
+        check_own_contact_uri(uri, is_secure=is_secure)
+
+
+def check_own_contact_uri(uri: URI, *, is_secure: bool) -> None:
+    """Refuse the URI of a Contact that our user gives ready made: see `check_own_contact`."""
+    if uri.scheme not in ("sip", "sips"):
+        raise LocalProtocolError(f"the Contact is a {uri.scheme} URI where a dialog needs a SIP or SIPS URI")
+    if is_secure and not uri.is_secure:
+        raise LocalProtocolError(f"the Contact {uri} must be a SIPS URI, since the dialog is reached by SIPS")
 
 
 def request_uri(uri: URI) -> URI:

@@ -154,6 +154,7 @@ class InviteUsage:
     :ivar unacknowledged: INVITEs we answered with 2xx, by CSeq number, until the ACK comes.
     :ivar acknowledgements: our ACKs by the CSeq number they share with their INVITE, while its transaction lives.
     :ivar to_acknowledge: our INVITE whose 2xx carries an offer, until the user acknowledges it with the answer.
+    :ivar required: option tags that our first INVITE required, and so do our session refreshes; ``proxy_required`` too.
     :ivar session: what was offered and agreed.
     :ivar negotiated: CSeq number of our INVITE in whose transaction an offer has gone either way.
     :ivar rseq: CSeq number of our INVITE, and RSeq of its last reliable provisional response in order.
@@ -182,6 +183,8 @@ class InviteUsage:
     bye_headers: tuple[tuple[str, str], ...] = ()
     is_told: bool = False
     "Whether the user was told that it ended."
+    required: tuple[str, ...] = ()
+    proxy_required: tuple[str, ...] = ()
     session: OfferAnswer = attrs.field(factory=OfferAnswer)
     negotiated: int | None = None
     rseq: tuple[int, int] | None = None

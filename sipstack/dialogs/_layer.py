@@ -44,7 +44,7 @@ from ._invite_usage import InviteUsage, UsageInput, UsageState
 from ._outgoing import Outgoing
 from ._outputs import Route
 from ._reliable import ReliableResponse
-from ._server_core import ServerCore
+from ._server_core import ONLY_IN_DIALOGS, ServerCore
 from ._server_invite import ServerInvite, ServerInviteState
 from ._session_core import own_session
 from ._snapshot import DialogSnapshot
@@ -243,10 +243,13 @@ class DialogLayer(ServerCore, ClientCore):
 
         :param next_hop: where it goes instead of its first Route or Request-URI.
         :param with_contact: give it a Contact made from the flow, if it has none: for a REGISTER.
-        :raises LocalProtocolError: it is an INVITE, an ACK or a CANCEL, has no From, or has a To tag.
+        :raises LocalProtocolError: it is an INVITE, an ACK or a CANCEL, or belongs in a dialog; it has no From, or has
+            a To tag.
         """
         if request.method in ("INVITE", "ACK", "CANCEL"):
             raise LocalProtocolError(f"an {request.method} is not sent by request(): use invite() or cancel()")
+        if request.method in ONLY_IN_DIALOGS:
+            raise LocalProtocolError(f"no {request.method} is sent outside of a dialog")
         self._complete(request)
         outgoing = Outgoing(request, self._first_hop(request, next_hop))
         outgoing.wants_contact = with_contact or request.method in MAKES_DIALOG
@@ -475,8 +478,13 @@ class DialogLayer(ServerCore, ClientCore):
 
         :raises LocalProtocolError: another INVITE is under way in the dialog, or it is not confirmed.
         """
-        self._require_no_invite(usage)
-        outgoing = self._send_reinvite(usage, body, content_type, headers)
+        self._yield_refresh(usage, now)
+        if usage.state is UsageState.CONFIRMED and self._is_behind_refresh(usage, usage.reinvite):
+            outgoing = self._create_offering(usage, "INVITE", body, content_type, headers)
+            self._send_behind_refresh(usage, outgoing, now)
+        else:
+            self._require_no_invite(usage)
+            outgoing = self._send_reinvite(usage, body, content_type, headers)
         self._drain(now)
         return outgoing
 
@@ -495,6 +503,12 @@ class DialogLayer(ServerCore, ClientCore):
             another one waits for its answer.
         """
         require_state(usage, "an UPDATE")
+        self._yield_refresh(usage, now)
+        if self._is_behind_refresh(usage, usage.update):
+            outgoing = self._create_offering(usage, "UPDATE", body, content_type, headers)
+            self._send_behind_refresh(usage, outgoing, now)
+            self._drain(now)
+            return outgoing
         if usage.update is not None or usage.deferred is not None:
             raise LocalProtocolError("an UPDATE cannot be sent: one is still under way; wait for how it ends")
         invite = usage.server_invite
@@ -546,7 +560,7 @@ class DialogLayer(ServerCore, ClientCore):
             raise LocalProtocolError("no snapshot can be taken: a request is under way in the call; wait for how it ends")
         timer = usage.timer
         delays = {
-            name: None if timer is None or (at := self._queue.deadline(timer, name)) is None else at - now
+            name: None if timer is None or (at := self._queue.deadline(timer, name)) is None else max(0.0, at - now)
             for name in (DialogTimer.SESSION_REFRESH, DialogTimer.SESSION_EXPIRY)
         }
         return DialogSnapshot.of(

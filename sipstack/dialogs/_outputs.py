@@ -134,7 +134,11 @@ class PrackReceived:
 
 @attrs.define
 class SessionRefreshed:
-    """Tell that a request without an offer, answered by the layer itself, refreshed the session or its target."""
+    """Tell that the session or its target was refreshed by no doing of the user's.
+
+    By a request of the peer's without an offer, that the layer itself has answered; or by a re-INVITE of the layer's
+    own, that the peer has answered with another description.
+    """
 
     usage: InviteUsage
     request: Request

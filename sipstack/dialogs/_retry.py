@@ -81,7 +81,7 @@ def _with_longer_interval(request: Request, response: Response) -> bool:
     if least is None:
         return False
     before = request.session_expires
-    if before is not None and before.seconds >= least and (request.min_se or 0) >= least:
+    if (before is None or before.seconds >= least) and (request.min_se or 0) >= least:
         return False  # it asked for no less than that: a second time would be for nothing
     least = max(least, request.min_se or 0)
     request.headers.set("Min-SE", str(least))

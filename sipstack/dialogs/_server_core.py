@@ -18,7 +18,7 @@ from sipstack.transactions import AckReceived as AckArrived
 from sipstack.transactions import CancelReceived, RequestReceived, ServerTransaction
 
 from ._contact import contact_of
-from ._dialog import TARGET_REFRESH_METHODS, Dialog, contact_uri
+from ._dialog import TARGET_REFRESH_METHODS, Dialog, check_own_contact, check_own_contact_uri, contact_uri
 from ._inspection import inspect
 from ._invite_usage import InviteUsage, UsageInput, UsageState
 from ._outputs import (
@@ -42,7 +42,7 @@ from ._server_invite import (
 from ._session_core import own_session
 from ._usage_core import DialogTimer, HeaderFields, _set_body
 
-__all__ = ["ServerCore"]
+__all__ = ["ONLY_IN_DIALOGS", "ServerCore"]
 
 REFRESH_SECONDS = 60.0
 "How often a provisional is sent again, so that no proxy cancels the call (:rfc:`3261#section-13.3.1.1`)."
@@ -53,7 +53,7 @@ RELIABLE_REFRESH_SECONDS = 150.0
 RETRY_AFTER_LIMIT = 10
 "The most seconds a peer is told to wait (:rfc:`3261#section-14.2`)."
 
-_ONLY_IN_DIALOGS = frozenset(["BYE", "PRACK", "UPDATE", "INFO"])
+ONLY_IN_DIALOGS = frozenset(["BYE", "PRACK", "UPDATE", "INFO"])
 _GOING = frozenset([UsageState.LEAVING, UsageState.ENDING])
 
 
@@ -124,7 +124,7 @@ class ServerCore(ReliableCore):
             self._answer(transaction, refusal[0], now, refusal[1])
         elif request.method == "INVITE":
             self._receive_invite(transaction, request, now)
-        elif request.method in _ONLY_IN_DIALOGS:
+        elif request.method in ONLY_IN_DIALOGS:
             self.counters["requests without a dialog"] += 1
             self._answer(transaction, 481, now)
         else:
@@ -143,6 +143,7 @@ class ServerCore(ReliableCore):
         flow = transaction.flow
         dialog = Dialog.from_request(request, self._tokens.tag(), is_secure_transport=flow.is_secure)
         usage = InviteUsage(dialog, is_caller=False, flow=flow)
+        self._note_least(usage, request)
         invite = ServerInvite(transaction, usage)
         usage.server_invite = invite
         if offer is not None:
@@ -182,6 +183,7 @@ class ServerCore(ReliableCore):
         self, usage: InviteUsage, transaction: ServerTransaction, request: Request, now: float
     ) -> None:
         session = usage.session
+        self._note_least(usage, request)
         # 14.2: an INVITE of ours is under way, or an offer of ours; one of theirs is not answered yet.
         if (
             usage.reinvite is not None
@@ -208,6 +210,7 @@ class ServerCore(ReliableCore):
     def _receive_update(self, usage: InviteUsage, transaction: ServerTransaction, request: Request, now: float) -> None:
         """Take an UPDATE; one without an offer is answered here, since it asks our user nothing."""
         session = usage.session
+        self._note_least(usage, request)
         offer = session_body(request) if request.body else None
         if usage.server_update is not None or (offer is not None and session.has_remote_offer):
             self._refuse_overlap(transaction, now)
@@ -431,20 +434,19 @@ class ServerCore(ReliableCore):
         fields = response.headers
         if not invite.is_reinvite and "Record-Route" in request.headers:
             fields.copy_from(request.headers, "Record-Route")
+        is_secure = invite.wants_secure_contact
         if "Contact" in fields:
+            check_own_contact(response, is_secure=is_secure)
             usage.local_contact = fields["Contact"]
             return
-        if contact is not None or usage.local_contact is None:
-            is_secure = invite.wants_secure_contact
-            if contact is None:
-                usage.local_contact = contact_of(
-                    invite.transaction.flow, request.uri, user=request.uri.user, is_secure=is_secure
-                )
-            elif is_secure and not contact.uri.is_secure:
-                raise LocalProtocolError(f"the Contact {contact} must be a SIPS URI, since the INVITE came by SIPS")
-            else:
-                usage.local_contact = str(contact)
-        fields.add("Contact", usage.local_contact or "")
+        if contact is not None:
+            check_own_contact_uri(contact.uri, is_secure=is_secure)
+            usage.local_contact = str(contact)
+        elif usage.local_contact is None:
+            usage.local_contact = contact_of(
+                invite.transaction.flow, request.uri, user=request.uri.user, is_secure=is_secure
+            )
+        fields.add("Contact", usage.local_contact)
 
     def _respond_request(
         self,
@@ -462,13 +464,16 @@ class ServerCore(ReliableCore):
         usage = self.dialogs.get((request.call_id, request.to_tag or "", request.from_tag or ""))
         # One tag for one response: 100 has none, and RFC 4320 allows no other provisional.
         response = self._build_response(request, code, self._tokens.tag(), phrase, body, content_type, headers)
-        if usage is not None and code >= 200 and method in ("UPDATE", "PRACK"):
-            self._answer_offer(usage, request, response, now)
         is_refresh = 200 <= code < 300 and usage is not None and request.method in TARGET_REFRESH_METHODS
         if contact is not None:
             response.headers.add("Contact", str(contact))
-        elif is_refresh and usage is not None and usage.local_contact and "Contact" not in response.headers:
-            response.headers.add("Contact", usage.local_contact)
+        if is_refresh and usage is not None:
+            if "Contact" in response.headers:
+                check_own_contact(response, is_secure=usage.dialog.is_secure)
+            elif usage.local_contact:
+                response.headers.add("Contact", usage.local_contact)
+        if usage is not None and code >= 200 and method in ("UPDATE", "PRACK"):
+            self._answer_offer(usage, request, response, now)
         self.transactions.respond(transaction, response, now)
         if code >= 200:
             self._settle(transaction)

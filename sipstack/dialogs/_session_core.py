@@ -46,6 +46,8 @@ _RETRIES = 5
 _EXPIRED = (("Reason", 'SIP;cause=408;text="Session expired"'),)
 _SETTLED = frozenset([UsageState.CONFIRMED])
 _OFFERING = frozenset(["INVITE", "UPDATE"])
+_NOT_FINAL_WORDS = frozenset([401, 407, 408, 481])
+"Refusals of a refresh that are answered with credentials, or end the call."
 _LIVE = frozenset([UsageState.EARLY, UsageState.UNACKNOWLEDGED, UsageState.CONFIRMED])
 
 
@@ -134,31 +136,43 @@ class SessionCore(UsageCore):
     def _send_update(
         self, usage: InviteUsage, body: bytes = b"", content_type: str | None = None, headers: HeaderFields = ()
     ) -> Outgoing:
-        outgoing = self._send_offering(usage, "UPDATE", body, content_type, headers)
-        usage.update = outgoing
+        outgoing = self._create_offering(usage, "UPDATE", body, content_type, headers)
+        self._send_offering(usage, outgoing)
         return outgoing
 
     def _send_reinvite(
         self, usage: InviteUsage, body: bytes = b"", content_type: str | None = None, headers: HeaderFields = ()
     ) -> Outgoing:
-        outgoing = self._send_offering(usage, "INVITE", body, content_type, headers)
-        self._add_invite_fields(outgoing.request)
-        usage.reinvite = outgoing
+        outgoing = self._create_offering(usage, "INVITE", body, content_type, headers)
+        self._send_offering(usage, outgoing)
         return outgoing
 
-    def _send_offering(
+    def _create_offering(
         self, usage: InviteUsage, method: str, body: bytes, content_type: str | None, headers: HeaderFields
     ) -> Outgoing:
         outgoing = self._create_in_dialog(usage, method, body=body, content_type=content_type, headers=headers)
         try:
             outgoing.offer = own_session(outgoing.request)
+        except LocalProtocolError:
+            self._take_back(usage)
+            raise
+        self._add_required(usage, outgoing.request)
+        self._add_session_timer_fields(usage, outgoing.request)
+        if method == "INVITE":
+            self._add_invite_fields(outgoing.request)
+        return outgoing
+
+    def _send_offering(self, usage: InviteUsage, outgoing: Outgoing) -> None:
+        try:
             self._begin_offer(usage, outgoing)
         except LocalProtocolError:
             self._take_back(usage)
             raise
-        self._add_session_timer_fields(usage, outgoing.request)
+        if outgoing.request.method == "INVITE":
+            usage.reinvite = outgoing
+        else:
+            usage.update = outgoing
         self._route(outgoing)
-        return outgoing
 
     def _add_invite_fields(self, request: Request) -> None:
         if "Allow" not in request.headers:
@@ -184,9 +198,7 @@ class SessionCore(UsageCore):
         if delay is None:
             return False
         outgoing.retries += 1
-        outgoing.is_deferred = True
-        usage.deferred = outgoing
-        self._queue.start(outgoing, DialogTimer.GLARE, now + delay)
+        self._defer(usage, outgoing, now + delay)
         return True
 
     def _resume(self, outgoing: Outgoing, now: float) -> None:
@@ -211,6 +223,26 @@ class SessionCore(UsageCore):
         else:
             usage.update = outgoing
         self._route(outgoing)
+
+    @staticmethod
+    def _is_behind_refresh(usage: InviteUsage, under_way: Outgoing | None) -> bool:
+        return under_way is not None and under_way.is_refresh and usage.deferred is None
+
+    def _send_behind_refresh(self, usage: InviteUsage, outgoing: Outgoing, now: float) -> None:
+        """Let a request of our user's wait for the refresh under way, of which the user knows nothing."""
+        self._take_back(usage)
+        self._defer(usage, outgoing, now + _BUSY_SECONDS)
+
+    def _defer(self, usage: InviteUsage, outgoing: Outgoing, at: float) -> None:
+        outgoing.is_deferred = True
+        usage.deferred = outgoing
+        self._queue.start(outgoing, DialogTimer.GLARE, at)
+
+    def _yield_refresh(self, usage: InviteUsage, now: float) -> None:
+        """Let a refresh that waits to be sent again make way for what our user sends, which refreshes as well."""
+        if usage.deferred is not None and usage.deferred.is_refresh and usage.timer is not None:
+            self._drop_deferred(usage)
+            self._queue.start(usage.timer, DialogTimer.SESSION_REFRESH, now + _BUSY_SECONDS)
 
     def _drop_deferred(self, usage: InviteUsage) -> None:
         outgoing = usage.deferred
@@ -248,6 +280,16 @@ class SessionCore(UsageCore):
             timer = usage.timer = SessionTimer(usage)
         return timer
 
+    @staticmethod
+    def _add_required(usage: InviteUsage, request: Request) -> None:
+        """Require what the first INVITE of ours required (:rfc:`4028#section-7.4`)."""
+        # RFC 3262, section 4: 100rel is required in no request but INVITE.
+        required = [option for option in usage.required if request.method == "INVITE" or option.lower() != "100rel"]
+        if required and "Require" not in request.headers:
+            request.require = required
+        if usage.proxy_required and "Proxy-Require" not in request.headers:
+            request.proxy_require = list(usage.proxy_required)
+
     def _add_session_timer_fields(self, usage: InviteUsage, request: Request) -> None:
         """Add what a session refresh request carries where there is a timer (:rfc:`4028#section-7.4`)."""
         timer = usage.timer
@@ -281,7 +323,6 @@ class SessionCore(UsageCore):
         asks = "Session-Expires" in request.headers
         if not asks and wants is None and usage.timer is None and "Session-Expires" not in response.headers:
             return
-        self._note_least(usage, request)
         fields = response.headers
         if "Session-Expires" in fields:
             agreed = response.session_expires
@@ -298,24 +339,30 @@ class SessionCore(UsageCore):
         self._agree(usage, agreed, request, now, is_local=agreed.refresher == "uas")
 
     def _answer_interval(self, request: Request) -> SessionExpires | None:
+        """Return the interval and the refresher that our 2xx names, None for no timer (:rfc:`4028#section-9`)."""
         asked = self._interval_asked(request)
-        least = max(self._least_asked(request) or 0, LEAST_INTERVAL)
+        is_supported = "timer" in request.supported
         interval = self.session_timer.interval
+        if interval is not None:
+            interval = max(interval, self._least_asked(request) or 0)
+        refresher = None
         if asked is not None:
+            if asked.seconds < LEAST_INTERVAL:
+                return None  # it must not be raised, and no timer runs as fast
             # Never longer than was asked for, and never shorter than the way there allows.
-            interval = asked.seconds if interval is None else min(asked.seconds, max(interval, least))
-        elif interval is not None:
-            interval = max(interval, least)
-        if interval is None:
+            interval = asked.seconds if interval is None else min(asked.seconds, interval)
+            refresher = asked.refresher
+        elif interval is None or not is_supported:
             return None
-        refresher = asked.refresher if asked is not None else None
-        if refresher is None:
-            refresher = self.session_timer.refresher if "timer" in request.supported else "uas"
-        return SessionExpires.parse(f"{max(interval, LEAST_INTERVAL)};refresher={refresher}")
+        if not is_supported:
+            refresher = "uas"  # table 2: a proxy has asked, and only we can refresh
+        return SessionExpires.parse(f"{interval};refresher={refresher or self.session_timer.refresher}")
 
     def _agree(
         self, usage: InviteUsage, agreed: SessionExpires, message: Request | Response, now: float, *, is_local: bool
     ) -> None:
+        if usage.state not in _LIVE:
+            return  # the 2xx has crossed a BYE
         timer = self._timer_of(usage)
         timer.interval = max(agreed.seconds, LEAST_INTERVAL)
         if "Allow" in message.headers:
@@ -391,9 +438,19 @@ class SessionCore(UsageCore):
         if usage.timer is not None:
             self._step_session_timer(usage.timer, SessionTimerInput.END, now)
 
-    def _refresh_target(self, usage: InviteUsage, response: Response, method: str) -> None:
+    def _refuse_refresh(self, usage: InviteUsage, outgoing: Outgoing, response: Response, now: float) -> None:
+        """Try a re-INVITE where the UPDATE that should refresh the session was refused (:rfc:`4028#section-10`)."""
+        timer = usage.timer
+        if outgoing.is_refresh and timer is not None and timer.uses_update and response.code not in _NOT_FINAL_WORDS:
+            timer.uses_update = False
+            self._refresh_session(timer, now)
+
+    def _refresh_target(self, usage: InviteUsage, request: Request, response: Response) -> None:
+        """Take both Contacts of a target refresh request of ours that was accepted."""
+        method = request.method
         if method not in TARGET_REFRESH_METHODS:
             return
+        usage.local_contact = request.headers.get("Contact") or usage.local_contact
         try:
             usage.dialog.refresh_target(response, method)
         except MalformedMessage:

@@ -12,7 +12,7 @@ from sipstack.timers import TimerValues
 from sipstack.transactions import ClientTransaction, Flow, Send, ServerTransaction, TransactionLayer
 
 from ._capabilities import Capabilities
-from ._dialog import TARGET_REFRESH_METHODS, DialogId, DialogState
+from ._dialog import TARGET_REFRESH_METHODS, DialogId, DialogState, check_own_contact
 from ._invite_usage import (
     TRANSITIONS,
     Acknowledgement,
@@ -116,6 +116,9 @@ class UsageCore(ABC):
         self.dialogs.pop(usage.dialog.id, None)
         usage.dialog.state = DialogState.TERMINATED
         self._end_session(usage, now)
+        if usage.reinvite is not None and usage.reinvite.transaction is not None:
+            # A peer that has ended the call may never answer it, and a provisional response has stopped Timer B.
+            self.transactions.give_up(usage.reinvite.transaction, now)
         request = message if isinstance(message, Request) else None
         if usage.server_invite is not None:
             # 15.1.2: requests of the dialog that still wait for an answer get one.
@@ -183,11 +186,14 @@ class UsageCore(ABC):
             for name, value in headers:
                 fields.add(name, value)
             _set_body(request, body, content_type)
+            if method in TARGET_REFRESH_METHODS:
+                if "Contact" in fields:
+                    check_own_contact(request, is_secure=dialog.is_secure)
+                elif usage.local_contact is not None:
+                    fields.add("Contact", usage.local_contact)
         except LocalProtocolError:
             dialog.local_sequence = before  # what is not sent costs no CSeq number
             raise
-        if method in TARGET_REFRESH_METHODS and usage.local_contact is not None and "Contact" not in fields:
-            fields.add("Contact", usage.local_contact)
         self._add_supported(request)
         self._add_user_agent(request)
         return Outgoing(request, dialog.next_hop(), usage=usage, flow_hint=usage.flow)

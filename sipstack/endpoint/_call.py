@@ -254,7 +254,8 @@ class Call:
         :raises CallEnded: the call is over.
         """
         self._check()
-        return self._core.snapshot(self.usage, trio.current_time())
+        snapshot = self._core.snapshot(self.usage, trio.current_time())
+        return snapshot.with_realms(self._authenticator.realms(self.dialog.call_id))
 
     async def request(
         self,

@@ -272,7 +272,8 @@ class Endpoint:
     ) -> Response:
         """Send a request outside of any call and return its final response, whatever it is.
 
-        :param method: any but INVITE, ACK and CANCEL, which `invite` and `call` send.
+        :param method: any but those that `invite`, `call` and what they give send: INVITE, ACK, CANCEL, BYE, PRACK,
+            UPDATE, INFO.
         :raises TransactionTimeout: there was no answer.
         :raises TransportError: there was no way there.
         :raises ResolveError: the target's name has no address.
@@ -328,12 +329,14 @@ class Endpoint:
 
     # How requests of ours are made and sent.
 
-    def _authenticator(self, credentials: Credentials | Iterable[Credentials] | None) -> Authenticator:
+    def _authenticator(
+        self, credentials: Credentials | Iterable[Credentials] | None, *, asked: Iterable[tuple[str, str]] = ()
+    ) -> Authenticator:
         if credentials is None:
             credentials = ()
         elif isinstance(credentials, Credentials):
             credentials = (credentials,)
-        return Authenticator(credentials, self._tokens)
+        return Authenticator(credentials, self._tokens, asked=asked)
 
     def _authorized(self, authenticator: Authenticator, request: Request, response: Response) -> Request | None:
         """Return the request to send after a challenge, or None when there is no answer to it."""
@@ -363,8 +366,9 @@ class Endpoint:
         :raises SnapshotError: the value cannot be restored.
         :raises LocalProtocolError: the call lives here already.
         """
+        authenticator = self._authenticator(credentials, asked=snapshot.realms)
         usage = self._core.restore(snapshot, trio.current_time(), elapsed=elapsed)
-        return self._adopt(usage, self._authenticator(credentials))
+        return self._adopt(usage, authenticator)
 
     def _invite(
         self, fork: Fork, request: Request, next_hop: str | None, *, pracks_by_hand: bool = False

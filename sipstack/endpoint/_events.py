@@ -310,7 +310,13 @@ class ReinviteReceived(_OfferReceived):
 
 @attrs.frozen(eq=False)
 class SessionRefreshed(Event):
-    """An UPDATE without an offer came, and the stack has answered it (:rfc:`3311`, :rfc:`4028`)."""
+    """The stack has refreshed the session by itself (:rfc:`3311`, :rfc:`4028`).
+
+    It has answered an UPDATE without an offer; or it has sent a re-INVITE to which the peer gave another answer than
+    before, now in `Call.remote_sdp`.
+
+    :ivar request: the UPDATE, or our re-INVITE.
+    """
 
     request: Request
 

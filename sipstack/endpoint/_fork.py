@@ -67,7 +67,7 @@ LOST_FORK = (("Reason", 'SIP;cause=200;text="Call completed elsewhere"'),)
 _ATTEMPTS = 20
 "How often one INVITE is sent in all: redirections have a limit of their own, and refusals must end."
 
-_TRY_LATER = frozenset([480, 491, 500, 503, 600, 603])
+_TRY_LATER = frozenset([404, 413, 480, 486, 491, 500, 503, 600, 603])
 "Refusals that may say when to try again (:rfc:`3261#section-20.33`); 491 always may be (21.4.27)."
 
 _GLARE_SECONDS = 2.0  # what a 491 outside of dialogs, which says no time, is waited for
@@ -383,7 +383,7 @@ class Fork:
         response = output.response
         if self._call is None and not self._invite.is_cancelled and not self._is_left and self._is_followed(response):
             return False
-        if self._call is None:
+        if not self._settled.is_set():
             self._give_up(self._error_of(output), response)
         self._queue.close()
         return True
@@ -403,13 +403,17 @@ class Fork:
         if request is None:
             return False
         self._attempts += 1
-        if response is not None and response.code not in (401, 407):
-            self._queue.put(Retried(response, request, wait))
         if wait > 0:
             self._later = trio.CancelScope()
             self._endpoint._nursery.start_soon(self._send_later, self._later, wait, request)
         else:
-            self._core.resend(self._invite, request)
+            try:
+                self._core.resend(self._invite, request)
+            except LocalProtocolError as error:  # of what our user's function has made
+                self._give_up(error, response)
+                return False
+        if response is not None and response.code not in (401, 407):
+            self._queue.put(Retried(response, request, wait))
         return True
 
     async def _send_later(self, scope: trio.CancelScope, wait: float, request: Request) -> None:
@@ -457,7 +461,10 @@ class Fork:
 
     def _on_over(self) -> None:
         """Take the news that no further leg can answer."""
-        self._queue.close()
+        if self._settled.is_set():
+            self._queue.close()
+        else:
+            self._give_up(CallEnded("not kept"), None)
 
     def _close(self) -> None:
         if not self._settled.is_set():

@@ -66,7 +66,10 @@ class Targets:
         except MalformedMessage:
             return
         for contact in contacts:
-            uri = contact.uri
+            if contact.uri.parameters.get("method", "INVITE") != "INVITE":
+                continue
+            # What else a contact URI wants in the request is its owner's wish, not ours (19.1.5).
+            uri = contact.uri.replace(headers=(), parameters=contact.uri.parameters.without("method"))
             known = self._tried + [waiting for _, waiting in self._waiting]
             if uri.scheme in ("sip", "sips") and uri not in known and len(self._waiting) < self._left:
                 self._waiting.append((_preference(contact), uri))
@@ -78,13 +81,10 @@ class Targets:
             _, uri = self._waiting.pop(0)
             if request.uri.is_secure and not uri.is_secure:
                 continue
-            if uri.parameters.get("method", request.method) != request.method:
-                continue
             self._left -= 1
             self._tried.append(uri)
             copy = request.copy()
-            # What else a contact URI wants in the request is its owner's wish, not ours (19.1.5).
-            copy.uri = uri.replace(headers=(), parameters=uri.parameters.without("method"))
+            copy.uri = uri
             return copy
         return None
 

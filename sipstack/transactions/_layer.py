@@ -229,6 +229,11 @@ class TransactionLayer:
             transaction.cancel_reason = reason
             self._send_cancel(transaction, now)
 
+    def give_up(self, transaction: ClientTransaction, now: float) -> None:
+        """Let an INVITE that nobody cares for any more wait no longer than 64*T1, without a CANCEL."""
+        if isinstance(transaction, InviteClient) and transaction.state in (State.CALLING, State.PROCEEDING):
+            self.queue.start(transaction, Timer.GIVE_UP, now + self.values.give_up)
+
     def close(self) -> None:
         """Forget every transaction and stop its timers, without a word to anyone."""
         for transaction in (*self._clients.values(), *self._servers.values()):

@@ -27,6 +27,7 @@ def create_cancel(invite: Request, reason: str | None) -> Request:
     cancel = _hop_by_hop(invite, "CANCEL")
     cancel.headers.copy_from(invite.headers, "From")
     cancel.headers.copy_from(invite.headers, "To")
+    cancel.headers.copy_from(invite.headers, "Supported")  # RFC 4028, 7.1: in every request but ACK
     if reason is not None:
         cancel.headers.add("Reason", reason)
     return _finish(cancel, invite)

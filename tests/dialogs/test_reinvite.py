@@ -300,9 +300,11 @@ def test_dialog_request_has_no_use_for(method: str) -> None:
 def test_reinvite_with_a_bad_contact_is_refused_400() -> None:
     wire = Wire()
     usage, other = wire.answer()
-    wire.a.layer.reinvite(usage, wire.now, headers=[("Contact", "<mailto:alice@example.com>")])
-    wire.run(0.1)
-    assert wire.a.one(ResponseReceived).response.code == 400
+    reinvite = usage.dialog.create_request("INVITE")
+    reinvite.headers.add("Via", "SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bKbad")
+    reinvite.headers.add("Contact", "<mailto:alice@example.com>")
+    wire.inject(wire.b, bytes(reinvite))
+    assert wire.last("b 400 INVITE").cseq.sequence == 2
     assert not wire.b.of(DialogRequest)
     assert other.dialog.remote_sequence == 1
 
@@ -313,8 +315,12 @@ def test_reinvite_with_a_bad_contact_in_the_2xx_keeps_the_target() -> None:
     before = usage.dialog.remote_target
     wire.a.layer.reinvite(usage, wire.now)
     wire.run(0.1)
-    headers = [("Contact", "<mailto:bob@example.com>")]
-    wire.b.layer.respond_request(wire.b.one(DialogRequest).transaction, 200, wire.now, headers=headers)
+    wire.drop_next = ["b 200 INVITE"]
+    wire.b.layer.respond_request(wire.b.one(DialogRequest).transaction, 200, wire.now)
+    wire.flush()
+    answer = wire.last("b 200 INVITE")
+    answer.headers.set("Contact", "<mailto:bob@example.com>")
+    wire.inject(wire.a, bytes(answer))
     wire.run(0.1)
     assert usage.dialog.remote_target == before
     assert len(wire.b.of(AckReceived)) == 2
@@ -352,3 +358,23 @@ def test_unanswered_request_gets_487_when_the_dialog_ends() -> None:
     assert not wire.b.layer.unanswered
     assert not other.unanswered
     assert wire.last("b 487 INFO")
+
+
+@pytest.mark.parametrize("has_provisional", [True, False])
+def test_reinvite_that_a_peer_leaves_unanswered_ends_after_the_call(has_provisional) -> None:
+    wire = Wire()
+    usage, other = wire.answer()
+    wire.a.layer.reinvite(usage, wire.now)
+    wire.run(0.1)
+    reinvite = wire.last("a INVITE")
+    wire.b.layer.close()
+    if has_provisional:
+        wire.inject(wire.a, bytes(reinvite.create_response(100)))
+    bye = other.dialog.create_request("BYE")
+    bye.headers.add("Via", "SIP/2.0/UDP 192.0.2.2:5060;branch=z9hG4bKbye")
+    wire.inject(wire.a, bytes(bye))
+    wire.drop_next = ["b 481 INVITE"] * 20
+    wire.drain()
+    assert wire.a.one(UsageEnded).cause == "remote"
+    assert_idle(wire)
+    assert "a CANCEL" not in wire.sent()
