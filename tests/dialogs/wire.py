@@ -25,6 +25,8 @@ from sipstack.timers import TimerValues
 from sipstack.transactions import Flow, Send, TransactionLayer
 
 METHODS = ("INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "INFO", "MESSAGE", "UPDATE")
+RELIABLE = Capabilities(methods=(*METHODS, "PRACK"), supported=("100rel",), user_agent="test", server="test")
+"What a peer can do that takes reliable provisional responses."
 SDP = b"v=0\r\n"
 SDP_TYPE = "application/sdp"
 
@@ -240,6 +242,8 @@ def assert_idle(wire: Wire) -> None:
         assert not layer.dialogs
         assert not layer.invites
         assert not layer.requests
+        assert not layer.unanswered
+        assert not layer.superseded
         assert len(layer.transactions) == 0
         assert len(layer.transactions.queue) == 0
         assert layer.next_deadline() is None
