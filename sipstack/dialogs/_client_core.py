@@ -335,6 +335,8 @@ class ClientCore(SessionCore):
             self.counters["reliable responses refused"] += 1
             return False
         usage.rseq = (sequence, rseq)
+        if usage.state is not UsageState.EARLY:
+            self._refresh_target(usage, response, "INVITE")  # RFC 6141, section 4.7
         rack = RAck(rseq, sequence, "INVITE")
         has_offer = self._take_description(usage, request, response)
         if has_offer or waiting or usage.pracks_by_hand:

@@ -366,6 +366,8 @@ class ServerCore(ReliableCore):
 
     def _respond_reliably(self, invite: ServerInvite, response: Response, now: float, *, has_session: bool) -> None:
         self._begin_reliable(invite, response, has_session=has_session)
+        if invite.is_reinvite:
+            invite.usage.dialog.refresh_target(invite.request, "INVITE")  # RFC 6141, section 4.6
         if "Allow" not in response.headers and has_session:
             response.headers.add("Allow", self.capabilities.allow_text)  # RFC 3311, section 4
         invite.response = response
@@ -467,8 +469,12 @@ class ServerCore(ReliableCore):
         is_refresh = 200 <= code < 300 and usage is not None and request.method in TARGET_REFRESH_METHODS
         if contact is not None:
             response.headers.add("Contact", str(contact))
-        elif is_refresh and usage is not None and usage.local_contact and "Contact" not in response.headers:
-            response.headers.add("Contact", usage.local_contact)
+        if is_refresh and usage is not None:
+            # The same one in all that follows, the 2xx to the INVITE included (RFC 3311, section 5.1).
+            if "Contact" in response.headers:
+                usage.local_contact = response.headers["Contact"]
+            elif usage.local_contact:
+                response.headers.add("Contact", usage.local_contact)
         self.transactions.respond(transaction, response, now)
         if code >= 200:
             self._settle(transaction)

@@ -186,8 +186,11 @@ class UsageCore(ABC):
         except LocalProtocolError:
             dialog.local_sequence = before  # what is not sent costs no CSeq number
             raise
-        if method in TARGET_REFRESH_METHODS and usage.local_contact is not None and "Contact" not in fields:
-            fields.add("Contact", usage.local_contact)
+        if method in TARGET_REFRESH_METHODS:
+            if "Contact" in fields:
+                usage.local_contact = fields["Contact"]
+            elif usage.local_contact is not None:
+                fields.add("Contact", usage.local_contact)
         self._add_supported(request)
         self._add_user_agent(request)
         return Outgoing(request, dialog.next_hop(), usage=usage, flow_hint=usage.flow)

@@ -495,7 +495,7 @@ class IncomingCall(Call):
             body=sdp or b"",
             content_type=SDP if sdp else None,
             headers=headers,
-            contact=self._contact if code < 300 else None,
+            contact=self._contact if code < 300 and self.usage.local_contact is None else None,
             reliable=reliable,
         )
 
