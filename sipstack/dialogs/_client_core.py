@@ -322,7 +322,11 @@ class ClientCore(SessionCore):
         if rseq is None:
             description = self._session_in(response)
             session = usage.session
-            if description is not None and session.has_local_offer and session.carrier == ("INVITE", request.cseq.sequence):
+            if (
+                description is not None
+                and session.has_local_offer
+                and session.carrier == ("INVITE", request.cseq.sequence)
+            ):
                 session.preview = session.preview or description
             return True
         sequence = request.cseq.sequence
@@ -356,7 +360,12 @@ class ClientCore(SessionCore):
         return response.rseq
 
     def _send_prack(
-        self, usage: InviteUsage, rack: RAck, body: bytes = b"", content_type: str | None = None, headers: HeaderFields = ()
+        self,
+        usage: InviteUsage,
+        rack: RAck,
+        body: bytes = b"",
+        content_type: str | None = None,
+        headers: HeaderFields = (),
     ) -> Outgoing:
         outgoing = self._create_in_dialog(
             usage, "PRACK", body=body, content_type=content_type, headers=(("RAck", str(rack)), *headers)
@@ -522,7 +531,8 @@ class ClientCore(SessionCore):
         leg = self._answered_leg(invite, response, now)
         if leg is not None:
             self.counters["late answers refused"] += 1
-            self._acknowledge(leg, invite.request)
+            offer = None if leg.negotiated == invite.request.cseq.sequence else self._session_in(response)
+            self._acknowledge_refusing(leg, invite.request, offer)
             self._step_usage(leg, UsageInput.LEAVE, now, "local", response)
 
     def _tell_failed(

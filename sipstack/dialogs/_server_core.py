@@ -391,6 +391,8 @@ class ServerCore(ReliableCore):
                     _set_body(response, session.preview, SDP)
                     session.send_answer(session.preview)
                     return True
+                if is_final and not response.body:
+                    raise LocalProtocolError("the INVITE made an offer: the 2xx must answer it, so pass the SDP")
                 return False
             if session.preview not in (None, description):
                 raise LocalProtocolError("the answer differs from the one that an earlier response gave ahead of time")
@@ -403,7 +405,9 @@ class ServerCore(ReliableCore):
             if description is None:
                 return False
             if description != session.local:
-                raise LocalProtocolError("the INVITE's offer has its answer already; change it by update() or reinvite()")
+                raise LocalProtocolError(
+                    "the INVITE's offer has its answer already; change it by update() or reinvite()"
+                )
             # A second time would be one time too many (RFC 6337, 3.1.1).
             response.body = b""
             response.headers.remove("Content-Type")
@@ -413,7 +417,9 @@ class ServerCore(ReliableCore):
                 raise LocalProtocolError("the INVITE has no offer: the first reliable response must make one")
             return False
         if not is_final and not is_reliable:
-            raise LocalProtocolError("the INVITE has no offer: ours goes in a 2xx or in a reliable provisional response")
+            raise LocalProtocolError(
+                "the INVITE has no offer: ours goes in a 2xx or in a reliable provisional response"
+            )
         session.send_offer(description, carrier)
         invite.is_negotiated = True
         return True

@@ -9,9 +9,12 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from sipstack.dialogs import OfferAnswer
+from sipstack.dialogs import InviteAnswered, InviteReceived, OfferAnswer
 from sipstack.dialogs._offer_answer import OfferAnswerState
 from sipstack.message import LocalProtocolError
+from sipstack.sdp import SessionDescription, check_answer
+
+from .wire import SDP, SDP_TYPE, Wire, assert_idle
 
 INVITE, UPDATE = ("INVITE", 1), ("UPDATE", 2)
 
@@ -169,3 +172,65 @@ class OfferAnswerMachine(RuleBasedStateMachine):
 
 TestOfferAnswerMachine = OfferAnswerMachine.TestCase
 TestOfferAnswerMachine.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+
+
+# In a 2xx.
+
+
+@pytest.mark.rfc("R3261-13.3.1.4-2")
+def test_2xx_answers_the_offer_of_its_invite() -> None:
+    wire = Wire()
+    _, received = wire.ring()
+    with pytest.raises(LocalProtocolError, match="the 2xx must answer it, so pass the SDP"):
+        wire.b.layer.respond(received, 200, wire.now)
+    wire.run(0.1)
+    assert "b 200 INVITE" not in wire.sent()
+    wire.accept(received)
+    wire.run(0.1)
+    usage = wire.a.one(InviteAnswered).usage
+    wire.a.layer.reinvite(usage, wire.now, body=SDP, content_type=SDP_TYPE)
+    wire.run(0.1)
+    with pytest.raises(LocalProtocolError, match="the 2xx must answer it, so pass the SDP"):
+        wire.b.layer.respond_request(wire.reinvited(wire.b).transaction, 200, wire.now)
+
+
+OFFER = b"v=0\r\no=- 5 1 IN IP4 192.0.2.2\r\ns=-\r\nc=IN IP4 192.0.2.2\r\nt=0 0\r\nm=audio 6000 RTP/AVP 0\r\nm=video 6002 RTP/AVP 31\r\n"
+
+
+@pytest.mark.rfc("R3261-13.2.2.4-7")
+@pytest.mark.parametrize("is_cancelled", [False, True])
+def test_offer_of_a_2xx_to_a_leg_that_is_left_is_refused_in_the_ack(is_cancelled: bool) -> None:
+    wire = Wire()
+    invite = wire.invite(body=b"")
+    wire.run(0.1)
+    received = wire.b.one(InviteReceived).invite
+    wire.b.layer.respond(received, 180, wire.now)
+    wire.run(0.1)
+    wire.b.layer.respond(received, 200, wire.now, body=OFFER, content_type=SDP_TYPE)
+    if is_cancelled:
+        wire.a.layer.cancel(invite, wire.now)
+        wire.run(0.1)
+    else:
+        wire.run(0.1)
+        wire.a.layer.bye(wire.a.one(InviteAnswered).usage, wire.now)
+        wire.run(0.1)
+    assert [what for what in wire.sent() if what in ("a ACK", "a BYE")] == ["a ACK", "a BYE"]
+    answer = SessionDescription.parse(wire.last("a ACK").body)
+    assert [(media.type, media.port) for media in answer.media] == [("audio", 0), ("video", 0)]
+    assert not check_answer(SessionDescription.parse(OFFER), answer)
+    assert answer.origin.address == "192.0.2.1"
+    wire.drain()
+    assert_idle(wire)
+
+
+def test_offer_of_a_leg_that_is_left_and_cannot_be_read_is_acknowledged_without_answer() -> None:
+    wire = Wire()
+    _, received = wire.ring(body=b"")
+    wire.b.layer.respond(received, 200, wire.now, body=b"no description", content_type=SDP_TYPE)
+    wire.run(0.1)
+    wire.a.layer.bye(wire.a.one(InviteAnswered).usage, wire.now)
+    wire.run(0.1)
+    assert wire.last("a ACK").body == b""
+    assert wire.a.layer.counters["offers malformed"] == 1
+    wire.drain()
+    assert_idle(wire)

@@ -37,9 +37,7 @@ def called(wire: Wire, *, body: bytes = SDP, headers: tuple[tuple[str, str], ...
 
 def ring(wire: Wire, invite: ServerInvite, code: int = 183, *, body: bytes = b"", reliable: bool | None = True) -> None:
     """Send a provisional response, by default reliably."""
-    wire.b.layer.respond(
-        invite, code, wire.now, body=body, content_type=SDP_TYPE if body else None, reliable=reliable
-    )
+    wire.b.layer.respond(invite, code, wire.now, body=body, content_type=SDP_TYPE if body else None, reliable=reliable)
 
 
 def answer(wire: Wire, invite: ServerInvite, body: bytes = b"") -> None:
@@ -608,9 +606,7 @@ def test_prack_makes_a_further_offer() -> None:
 
 
 def make_offer() -> Request:
-    return Request(
-        "INVITE", "sip:bob@192.0.2.2", SDP, [("From", "<sip:alice@192.0.2.1>"), ("Content-Type", SDP_TYPE)]
-    )
+    return Request("INVITE", "sip:bob@192.0.2.2", SDP, [("From", "<sip:alice@192.0.2.1>"), ("Content-Type", SDP_TYPE)])
 
 
 @pytest.mark.rfc("R3262-5-1")

@@ -41,9 +41,7 @@ def early(wire: Wire, *, answered: bool = True) -> tuple[InviteUsage, ServerInvi
     wire.run(0.1)
     received = wire.b.one(InviteReceived).invite
     body = B_1 if answered else b""
-    wire.b.layer.respond(
-        received, 183, wire.now, body=body, content_type=SDP_TYPE if body else None, reliable=True
-    )
+    wire.b.layer.respond(received, 183, wire.now, body=body, content_type=SDP_TYPE if body else None, reliable=True)
     wire.run(0.1)
     (usage,) = wire.a.layer.dialogs.values()
     return usage, received
@@ -450,9 +448,7 @@ def test_unreliable_response_to_a_reinvite_refreshes_no_target() -> None:
     )
     wire.run(0.1)
     invite = wire.b.layer.invites[wire.b.one(DialogRequest).transaction]
-    wire.b.layer.respond(
-        invite, 180, wire.now, headers=[("Contact", "<sip:moved@192.0.2.2:5070>")], reliable=False
-    )
+    wire.b.layer.respond(invite, 180, wire.now, headers=[("Contact", "<sip:moved@192.0.2.2:5070>")], reliable=False)
     wire.run(0.1)
     assert (usage.dialog.remote_target, other.dialog.remote_target) == target
 

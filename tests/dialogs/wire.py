@@ -20,7 +20,7 @@ from sipstack.dialogs import (
     Route,
     ServerInvite,
 )
-from sipstack.message import DEFAULT_LIMITS, Limits, Request, Response, Tokens, parse_message
+from sipstack.message import DEFAULT_LIMITS, Address, Limits, Request, Response, Tokens, parse_message
 from sipstack.timers import TimerValues
 from sipstack.transactions import Flow, Send, TransactionLayer
 
@@ -205,6 +205,10 @@ class Wire:
         self.b.layer.respond(received, 180, self.now)
         self.run(0.1)
         return invite, received
+
+    def accept(self, invite: ServerInvite, *, contact: Address | None = None) -> None:
+        """Answer an INVITE with 200 and a description."""
+        self.b.layer.respond(invite, 200, self.now, body=SDP, content_type=SDP_TYPE, contact=contact)
 
     def answer(self, *, body: bytes = SDP, answer: bytes = SDP) -> tuple[InviteUsage, InviteUsage]:
         """Bring a call up and return both legs."""
