@@ -101,6 +101,11 @@ class Wire:
             self.peers[name] = Peer(name, f"192.0.2.{number}", layer)
         self.a, self.b = self.peers["a"], self.peers["b"]
 
+    @property
+    def is_carrying(self) -> bool:
+        """Whether a message is on its way, or waits to be sent."""
+        return bool(self._queue) or any(peer.layer.outputs for peer in self.peers.values())
+
     def other(self, peer: Peer) -> Peer:
         return self.b if peer is self.a else self.a
 
