@@ -287,7 +287,7 @@ class ClientCore(SessionCore):
     def _acknowledge_or_wait(self, usage: InviteUsage, request: Request, response: Response) -> None:
         """Send the ACK at once, unless the 2xx carries an offer: its answer, in the ACK, is the user's to give."""
         session = usage.session
-        carrier = ("INVITE", request.cseq.sequence)
+        carrier = ("INVITE", request.cseq.sequence, True)
         if usage.to_prack:
             # Nobody waits for these PRACKs any more, nor for the answer to an offer that one of them was to bring.
             usage.to_prack = None
@@ -325,7 +325,7 @@ class ClientCore(SessionCore):
             if (
                 description is not None
                 and session.has_local_offer
-                and session.carrier == ("INVITE", request.cseq.sequence)
+                and session.carrier == ("INVITE", request.cseq.sequence, True)
             ):
                 session.preview = session.preview or description
             return True

@@ -16,7 +16,7 @@ from sipstack.sdp import SessionDescription, check_answer
 
 from .wire import SDP, SDP_TYPE, Wire, assert_idle
 
-INVITE, UPDATE = ("INVITE", 1), ("UPDATE", 2)
+INVITE, UPDATE = ("INVITE", 1, True), ("UPDATE", 2, True)
 
 
 def agreed() -> OfferAnswer:
@@ -83,7 +83,8 @@ def test_refused_offer_leaves_the_session_as_it_was(is_ours: bool) -> None:
             session.send_offer(b"new", UPDATE)
         else:
             session.receive_offer(b"new", UPDATE)
-        session.withdraw(("UPDATE", 3))
+        session.withdraw(("UPDATE", 3, True))
+        session.withdraw(("UPDATE", 2, False))
         assert session.waits(UPDATE)
         session.withdraw(UPDATE)
         assert session.state is state
@@ -109,13 +110,13 @@ class OfferAnswerMachine(RuleBasedStateMachine):
     @initialize()
     def begin(self) -> None:
         self.sides = (OfferAnswer(), OfferAnswer())
-        self.ways: tuple[list[tuple[str, bytes, tuple[str, int]]], ...] = ([], [])
+        self.ways: tuple[list[tuple[str, bytes, tuple[str, int, bool]]], ...] = ([], [])
         self.numbers = itertools.count(1)
 
     @rule(who=st.integers(0, 1))
     def offer(self, who: int) -> None:
         number = next(self.numbers)
-        body, carrier = f"offer {number}".encode(), ("UPDATE", number)
+        body, carrier = f"offer {number}".encode(), ("UPDATE", number, True)
         side = self.sides[who]
         was_settled = side.is_settled
         try:

@@ -540,3 +540,20 @@ def test_preview_answers_where_the_2xx_does_not() -> None:
     assert sessions(usage, received.usage) == [(A_1, B_1), (B_1, A_1)]
     assert SDP != B_1
     hang_up(wire, usage)
+
+
+def test_requests_of_both_sides_with_one_cseq_number_are_two() -> None:
+    wire = Wire(capabilities=RELIABLE)
+    usage, other = call(wire)
+    update(wire, wire.b, other)  # the first request of the callee's
+    wire.run(0.1)
+    outgoing = update(wire, wire.a, usage, A_2)
+    update(wire, wire.b, other)
+    assert other.dialog.local_sequence == usage.dialog.local_sequence == 2
+    wire.run(0.1)
+    assert "a 200 UPDATE" in wire.sent()
+    assert usage.session.waits(outgoing.carrier)
+    accept(wire, wire.b, B_2)
+    wire.run(0.1)
+    assert sessions(usage, other) == [(A_2, B_2), (B_2, A_2)]
+    hang_up(wire, usage)

@@ -182,9 +182,7 @@ def test_early_update_whose_user_does_not_listen_is_504() -> None:
                 progress.headers.add("RSeq", "1")
                 await peer.send(progress)
                 await peer.send(response_to(await peer.expect("PRACK"), 200))
-                await peer.send(
-                    in_dialog(peer, invite, "UPDATE", from_tag="to-1", headers=WITH_SDP, body=ANSWER_2)
-                )
+                await peer.send(in_dialog(peer, invite, "UPDATE", from_tag="to-1", headers=WITH_SDP, body=ANSWER_2))
                 refusal = await peer.expect(504)
                 assert refusal.headers["Warning"].startswith("399 ")
                 # Without an offer there is nothing to ask.
