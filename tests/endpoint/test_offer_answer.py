@@ -1,4 +1,4 @@
-"""How users change the session of a call: hold, re-INVITE, UPDATE, and requests that cross (:rfc:`3264`, :rfc:`6141`)."""
+"""How users change the session of a call: hold, re-INVITE, UPDATE, crossing requests (:rfc:`3264`, :rfc:`6141`)."""
 
 from __future__ import annotations
 
