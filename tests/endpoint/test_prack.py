@@ -662,3 +662,31 @@ def test_users_early_update_goes_on_when_the_call_is_answered() -> None:
                 assert (call.local_sdp, call.remote_sdp) == (OFFER_2, ANSWER_2)
 
     sip.testing.run(scenario)
+
+
+def test_ringing_whose_turn_never_comes_ends_with_the_answer() -> None:
+    returned: list[tuple[int, float]] = []
+
+    async def serve(call: sip.IncomingCall) -> None:
+        async def ring(code: int) -> None:
+            await call.ring(code, reliable=True)
+            returned.append((code, trio.current_time()))
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(ring, 183)
+            await trio.sleep(0.1)
+            nursery.start_soon(ring, 180)
+            await trio.sleep(0.9)
+            await call.answer(ANSWER)
+
+    async def scenario(net: VirtualNetwork) -> None:
+        async with (
+            phone(net, "udp://b:5060", take=taking(serve)),
+            opened(net, "udp://a:5060") as ep,
+            ep.invite("sip:b", offer=OFFER, prack="manual") as fork,
+        ):
+            await fork.answered()
+            await trio.sleep_until(5)
+
+    assert "b>a 180 INVITE" not in sequence(sip.testing.run(scenario))
+    assert (180, 1.0) in returned
