@@ -148,6 +148,17 @@ class SessionMachine(RuleBasedStateMachine):
                     code == 200,
                 )
 
+    @rule(who=st.sampled_from("ab"))
+    def ring_again(self, who: str) -> None:
+        """Answer a re-INVITE reliably, without description: see above."""
+        peer, now = self.wire.peers[who], self.wire.now
+        for event in peer.of(DialogRequest):
+            invite = peer.layer.invites.get(event.transaction)
+            if invite is not None:
+                self.attempt(
+                    lambda body, kind, invite=invite: peer.layer.respond(invite, 183, now, reliable=True), who, False
+                )
+
     @rule(hangs_up=st.sampled_from("abc"))
     def leave(self, hangs_up: str) -> None:
         if hangs_up == "c":
