@@ -419,9 +419,9 @@ class IncomingCall(Call):
         """Send a provisional response (:rfc:`3261#section-13.3.1.1`); a reliable one: until its PRACK comes.
 
         :param code: 101 to 199.
-        :param reliable: whether to return only once the caller has acknowledged it (:rfc:`3262#section-3`), or an answer
-            has gone out, which ends the wait for PRACKs; by default where the caller requires it. If no PRACK comes for
-            64*T1, the call is refused with 500.
+        :param reliable: whether to return only once the caller has acknowledged it (:rfc:`3262#section-3`), or the
+            answer is out, which ends the wait for PRACKs; by default where the caller requires it. If no PRACK comes
+            for 64*T1, the call is refused with 500.
         :param answer: SDP, for early media. In a reliable response it is the answer to the caller's offer, or our
             offer, which the PRACK answers; in another one it tells the answer ahead of time.
         :raises LocalProtocolError: the call is answered, the code is not provisional, the caller does not support
@@ -527,7 +527,7 @@ class IncomingCall(Call):
         self._end_rings()
 
     def _end_rings(self) -> None:
-        """Let nobody wait for PRACKs once the 2xx is out: what waited for its turn is not sent, the rest not repeated."""
+        """Let nobody wait for PRACKs once the 2xx is out: what waited its turn is not sent, the rest not repeated."""
         if self._invite.state not in _UNANSWERED:
             for ring in self._rings.values():
                 ring.set()
