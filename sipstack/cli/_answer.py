@@ -17,7 +17,7 @@ from sipstack.endpoint import (
 from sipstack.message import LocalProtocolError, SipError
 from sipstack.transport import TrioNetwork
 
-from ._conversation import METHODS, Conversation, session_answer
+from ._conversation import EXPLANATIONS, METHODS, Conversation, session_answer
 from ._exit_codes import SUCCESS
 from ._output import sentence
 from ._run import Job, seconds
@@ -127,7 +127,7 @@ class _Answerer:
             with trio.move_on_after(ring):
                 await call.wait_ended()
         if session is None or sdp is None or status != 200:
-            await call.reject(status)
+            await call.reject(status, headers=EXPLANATIONS.get(status, ()))
             self._output.event("rejected", f"{label}{status}", **fields, code=status)
             self._output.event("ended", None, **fields, reason="rejected")
             return

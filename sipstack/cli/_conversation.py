@@ -20,10 +20,13 @@ from sipstack.sdp import SdpError
 from ._output import Output
 from ._session import LocalSession
 
-__all__ = ["METHODS", "Conversation", "session_answer"]
+__all__ = ["EXPLANATIONS", "METHODS", "Conversation", "session_answer"]
 
 METHODS = ("INVITE", "ACK", "BYE", "CANCEL", "OPTIONS", "MESSAGE")
 "What a call of the command takes; the stack answers all others 405."
+
+EXPLANATIONS = {488: (("Warning", '399 sipstack "No medium and codec of the offer can be taken"'),)}
+"Header fields that say why a call, or a change of it, is refused (:rfc:`3261#section-13.3.1.3`)."
 
 _LOST = {
     "timeout": "a request in it timed out",
@@ -101,7 +104,7 @@ class Conversation:
     ) -> None:
         try:
             if sdp is None:
-                await event.respond(code)
+                await event.respond(code, headers=EXPLANATIONS.get(code, ()))
             else:
                 await event.respond(code, body=sdp, content_type="application/sdp")
         except LocalProtocolError:  # the transaction ended while the event waited for us: nobody is left to answer

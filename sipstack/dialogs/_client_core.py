@@ -312,11 +312,17 @@ class ClientCore(SessionCore):
 
     def _acknowledge_or_wait(self, usage: InviteUsage, request: Request, response: Response) -> None:
         """Send the ACK at once, unless the 2xx carries an offer: its answer, in the ACK, is the user's to give."""
+        session = usage.session
+        carrier = ("INVITE", request.cseq.sequence, True)
+        if usage.to_prack:
+            # Nobody waits for these PRACKs any more, nor for the answer to an offer that one of them was to bring.
+            usage.to_prack = None
+            if session.has_remote_offer and session.carrier == carrier:
+                session.withdraw(carrier)
+                usage.negotiated = None
         if self._take_description(usage, request, response):
             usage.to_acknowledge = request
             return
-        session = usage.session
-        carrier = ("INVITE", request.cseq.sequence)
         if session.waits(carrier) and session.has_local_offer:
             # The 2xx owes us the answer; one that was told ahead of time is as good.
             if session.preview is None:
@@ -333,16 +339,23 @@ class ClientCore(SessionCore):
         One that was sent reliably is acknowledged here, unless that is for our user to do: always where it carries an
         offer, and otherwise where the invitation says so.
         """
-        headers = response.headers
-        if "RSeq" not in headers or "Require" not in headers or "100rel" not in response.require:
+        try:
+            rseq = self._rseq_of(response)
+        except MalformedMessage:
+            # What cannot be acknowledged must not be taken either: its sender will give the call up.
+            self.counters["responses malformed"] += 1
+            return False
+        if rseq is None:
             description = self._session_in(response)
             session = usage.session
-            if description is not None and session.has_local_offer and session.carrier == ("INVITE", request.cseq.sequence):
+            if (
+                description is not None
+                and session.has_local_offer
+                and session.carrier == ("INVITE", request.cseq.sequence, True)
+            ):
                 session.preview = session.preview or description
             return True
-        rseq, sequence = response.rseq, request.cseq.sequence
-        if rseq is None:
-            return False
+        sequence = request.cseq.sequence
         last = usage.rseq
         if last is not None and last[0] == sequence and rseq != last[1] + 1:
             self.counters["reliable responses out of order"] += 1
@@ -352,6 +365,8 @@ class ClientCore(SessionCore):
             self.counters["reliable responses refused"] += 1
             return False
         usage.rseq = (sequence, rseq)
+        if usage.state is not UsageState.EARLY:
+            self._refresh_target(usage, request, response)  # RFC 6141, section 4.7
         rack = RAck(rseq, sequence, "INVITE")
         has_offer = self._take_description(usage, request, response)
         is_for_user = has_offer or waiting or usage.pracks_by_hand
@@ -363,8 +378,21 @@ class ClientCore(SessionCore):
             self._send_prack(usage, rack)
         return True
 
+    @staticmethod
+    def _rseq_of(response: Response) -> int | None:
+        """Return the number of a provisional response that was sent reliably; None for another one."""
+        headers = response.headers
+        if "RSeq" not in headers or "Require" not in headers or "100rel" not in response.require:
+            return None
+        return response.rseq
+
     def _send_prack(
-        self, usage: InviteUsage, rack: RAck, body: bytes = b"", content_type: str | None = None, headers: HeaderFields = ()
+        self,
+        usage: InviteUsage,
+        rack: RAck,
+        body: bytes = b"",
+        content_type: str | None = None,
+        headers: HeaderFields = (),
     ) -> Outgoing:
         outgoing = self._create_in_dialog(
             usage, "PRACK", body=body, content_type=content_type, headers=(("RAck", str(rack)), *headers)
@@ -456,12 +484,7 @@ class ClientCore(SessionCore):
                 leg = self._grow_leg(invite, response)
             if leg is not None:
                 before = leg.rseq
-                try:
-                    if not self._take_provisional(leg, invite.request, response):
-                        return
-                except MalformedMessage:
-                    # What cannot be acknowledged must not be taken either: its sender will give the call up.
-                    self.counters["responses malformed"] += 1
+                if not self._take_provisional(leg, invite.request, response):
                     return
                 is_reliable = leg.rseq != before
         self.outputs.append(InviteProgress(invite, leg, response, is_reliable))
@@ -537,7 +560,8 @@ class ClientCore(SessionCore):
         leg = self._answered_leg(invite, response, now)
         if leg is not None:
             self.counters["late answers refused"] += 1
-            self._acknowledge(leg, invite.request)
+            offer = None if leg.negotiated == invite.request.cseq.sequence else self._session_in(response)
+            self._acknowledge_refusing(leg, invite.request, offer)
             self._step_usage(leg, UsageInput.LEAVE, now, "local", response)
 
     def _tell_failed(

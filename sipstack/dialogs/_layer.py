@@ -256,9 +256,7 @@ class DialogLayer(ServerCore, ClientCore):
         self.outputs.append(Route(outgoing))
         return outgoing
 
-    def invite(
-        self, request: Request, *, next_hop: URI | None = None, pracks_by_hand: bool = False
-    ) -> ClientInvite:
+    def invite(self, request: Request, *, next_hop: URI | None = None, pracks_by_hand: bool = False) -> ClientInvite:
         """Send an INVITE outside of a dialog; what 8.1.1 and 13.2.1 ask for and is missing is added to it.
 
         A Contact may be given, or added by the driver before it calls ``routed()``, or is made from the flow.
@@ -403,7 +401,7 @@ class DialogLayer(ServerCore, ClientCore):
         usage.to_acknowledge = None
         answer = own_session(outgoing.request)
         if answer is None:
-            usage.session.withdraw(("INVITE", request.cseq.sequence))
+            usage.session.withdraw(("INVITE", request.cseq.sequence, True))
         else:
             usage.session.send_answer(answer)
         self._drain(now)
@@ -433,7 +431,7 @@ class DialogLayer(ServerCore, ClientCore):
         )
         try:
             description = own_session(outgoing.request)
-            if session.has_remote_offer and session.carrier == ("INVITE", rack.sequence):
+            if session.has_remote_offer and session.carrier == ("INVITE", rack.sequence, True):
                 if description is None:
                     raise LocalProtocolError("the response made an offer: the PRACK must answer it")
                 session.send_answer(description)
@@ -460,7 +458,7 @@ class DialogLayer(ServerCore, ClientCore):
             raise LocalProtocolError("a BYE cannot be sent on an early dialog by who was called: refuse the INVITE")
         usage.bye_headers = tuple(headers)
         if usage.to_acknowledge is not None:
-            self._acknowledge(usage, usage.to_acknowledge)
+            self._acknowledge_refusing(usage, usage.to_acknowledge, usage.session.offer)
             usage.to_acknowledge = None
         self._step_usage(usage, UsageInput.LEAVE, now)
         self._drain(now)
@@ -557,7 +555,9 @@ class DialogLayer(ServerCore, ClientCore):
         if usage.state is not UsageState.CONFIRMED:
             raise LocalProtocolError(f"no snapshot can be taken: the call is {usage.state.value}")
         if self._is_busy(usage) or usage.deferred is not None or usage.unanswered or usage.to_prack:
-            raise LocalProtocolError("no snapshot can be taken: a request is under way in the call; wait for how it ends")
+            raise LocalProtocolError(
+                "no snapshot can be taken: a request is under way in the call; wait for how it ends"
+            )
         timer = usage.timer
         delays = {
             name: None if timer is None or (at := self._queue.deadline(timer, name)) is None else max(0.0, at - now)

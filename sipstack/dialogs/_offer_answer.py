@@ -16,8 +16,9 @@ from sipstack.message import LocalProtocolError
 
 __all__ = ["ABSORBED", "COMMANDS", "TRANSITIONS", "Carrier", "OfferAnswer", "OfferAnswerInput", "OfferAnswerState"]
 
-Carrier = tuple[str, int]
-"The method and CSeq number of the request whose transaction began an exchange."
+Carrier = tuple[str, int, bool]
+"""The method and CSeq number of the request whose transaction began an exchange, and whether the request is ours: each
+side of a dialog counts for itself, so that two requests may have the same number."""
 
 
 class OfferAnswerState(enum.Enum):

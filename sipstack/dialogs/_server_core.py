@@ -222,7 +222,7 @@ class ServerCore(ReliableCore):
             self._respond_request(transaction, 200, now, None, b"", None, (), None)
             self.outputs.append(SessionRefreshed(usage, request))
         else:
-            session.receive_offer(offer, ("UPDATE", request.cseq.sequence))
+            session.receive_offer(offer, ("UPDATE", request.cseq.sequence, False))
             usage.server_update = transaction
             self._await_answer(usage, transaction, request)
 
@@ -369,6 +369,8 @@ class ServerCore(ReliableCore):
 
     def _respond_reliably(self, invite: ServerInvite, response: Response, now: float, *, has_session: bool) -> None:
         self._begin_reliable(invite, response, has_session=has_session)
+        if invite.is_reinvite:
+            invite.usage.dialog.refresh_target(invite.request, "INVITE")  # RFC 6141, section 4.6
         if "Allow" not in response.headers and has_session:
             response.headers.add("Allow", self.capabilities.allow_text)  # RFC 3311, section 4
         invite.response = response
@@ -392,6 +394,8 @@ class ServerCore(ReliableCore):
                     _set_body(response, session.preview, SDP)
                     session.send_answer(session.preview)
                     return True
+                if is_final and not response.body:
+                    raise LocalProtocolError("the INVITE made an offer: the 2xx must answer it, so pass the SDP")
                 return False
             if session.preview not in (None, description):
                 raise LocalProtocolError("the answer differs from the one that an earlier response gave ahead of time")
@@ -404,7 +408,9 @@ class ServerCore(ReliableCore):
             if description is None:
                 return False
             if description != session.local:
-                raise LocalProtocolError("the INVITE's offer has its answer already; change it by update() or reinvite()")
+                raise LocalProtocolError(
+                    "the INVITE's offer has its answer already; change it by update() or reinvite()"
+                )
             # A second time would be one time too many (RFC 6337, 3.1.1).
             response.body = b""
             response.headers.remove("Content-Type")
@@ -414,7 +420,9 @@ class ServerCore(ReliableCore):
                 raise LocalProtocolError("the INVITE has no offer: the first reliable response must make one")
             return False
         if not is_final and not is_reliable:
-            raise LocalProtocolError("the INVITE has no offer: ours goes in a 2xx or in a reliable provisional response")
+            raise LocalProtocolError(
+                "the INVITE has no offer: ours goes in a 2xx or in a reliable provisional response"
+            )
         session.send_offer(description, carrier)
         invite.is_negotiated = True
         return True
@@ -470,6 +478,8 @@ class ServerCore(ReliableCore):
         if is_refresh and usage is not None:
             if "Contact" in response.headers:
                 check_own_contact(response, is_secure=usage.dialog.is_secure)
+                # The same one in all that follows, the 2xx to the INVITE included (RFC 3311, section 5.1).
+                usage.local_contact = response.headers["Contact"]
             elif usage.local_contact:
                 response.headers.add("Contact", usage.local_contact)
         if usage is not None and code >= 200 and method in ("UPDATE", "PRACK"):
@@ -490,7 +500,7 @@ class ServerCore(ReliableCore):
         """
         session = usage.session
         method = request.method
-        carrier = (method, request.cseq.sequence)
+        carrier = (method, request.cseq.sequence, False)
         description = own_session(response)
         if session.waits(carrier):
             if not response.is_success:

@@ -16,6 +16,8 @@ from sipstack.message import (
     Tokens,
     session_body,
 )
+from sipstack.sdp import Capabilities as MediaCapabilities
+from sipstack.sdp import SdpError, SessionDescription, answer_to
 from sipstack.timers import TimerValues
 from sipstack.transactions import TransactionLayer
 
@@ -43,6 +45,8 @@ _BUSY_SECONDS = 1.0
 _RETRIES = 5
 "How often a request is sent again after glare: two that wait by RFC 3261's timers cross once, not for ever."
 
+_SESSION_ID_BITS = 62  # so that the version, which begins no higher, never rolls over (RFC 3264, section 5)
+
 _EXPIRED = (("Reason", 'SIP;cause=408;text="Session expired"'),)
 _SETTLED = frozenset([UsageState.CONFIRMED])
 _OFFERING = frozenset(["INVITE", "UPDATE"])
@@ -62,6 +66,15 @@ def own_session(message: Request | Response) -> bytes | None:
         return session_body(message)
     except MalformedMessage as error:
         raise LocalProtocolError(f"the body cannot be sent so: {error.reason}") from None
+
+
+def refused(offer: bytes, *, address: str, session_id: int) -> bytes:
+    """Return the answer that refuses every stream of an offer (:rfc:`3264#section-6`).
+
+    :raises SdpError: the offer cannot be read.
+    """
+    description = SessionDescription.parse(offer)
+    return bytes(answer_to(description, MediaCapabilities(), address=address, session_id=session_id))
 
 
 class SessionCore(UsageCore):
@@ -109,7 +122,7 @@ class SessionCore(UsageCore):
         """
         session = usage.session
         sequence = request.cseq.sequence
-        carrier = ("INVITE", sequence)
+        carrier = ("INVITE", sequence, True)
         description = self._session_in(response)
         if description is None:
             return False
@@ -119,6 +132,19 @@ class SessionCore(UsageCore):
             usage.negotiated = sequence
             return True
         return False
+
+    def _acknowledge_refusing(self, usage: InviteUsage, request: Request, offer: bytes | None) -> None:
+        """Acknowledge a 2xx to a leg that we leave: each stream of its offer is refused (:rfc:`3261#section-13.2.2.4`).
+
+        What cannot be read cannot be answered: its ACK has no body, as where there is no offer.
+        """
+        answer = b""
+        if offer is not None:
+            try:
+                answer = refused(offer, address=usage.flow.local[0], session_id=self._tokens.number(_SESSION_ID_BITS))
+            except SdpError:
+                self.counters["offers malformed"] += 1
+        self._acknowledge(usage, request, answer, SDP if answer else None)
 
     def _conclude_offer(self, usage: InviteUsage, outgoing: Outgoing, response: Response | None) -> None:
         """Take the final response to our UPDATE or PRACK, or its absence, for the offer it carried."""
@@ -414,9 +440,7 @@ class SessionCore(UsageCore):
                 self._step_usage(timer.usage, UsageInput.UNREACHABLE, now, "expired")
 
     def _on_session_timer(self, timer: SessionTimer, name: DialogTimer, now: float) -> None:
-        event = (
-            SessionTimerInput.REFRESH_DUE if name is DialogTimer.SESSION_REFRESH else SessionTimerInput.EXPIRY_DUE
-        )
+        event = SessionTimerInput.REFRESH_DUE if name is DialogTimer.SESSION_REFRESH else SessionTimerInput.EXPIRY_DUE
         self._step_session_timer(timer, event, now)
 
     def _refresh_session(self, timer: SessionTimer, now: float) -> None:

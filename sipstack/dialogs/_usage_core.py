@@ -167,7 +167,7 @@ class UsageCore(ABC):
         """Let what was made and is not sent cost no CSeq number."""
         sequence = usage.dialog.local_sequence
         assert sequence is not None
-        usage.dialog.local_sequence = sequence - 1
+        usage.dialog.local_sequence = sequence - 1 or None
 
     def _create_in_dialog(
         self,

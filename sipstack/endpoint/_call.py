@@ -22,6 +22,7 @@ from sipstack.dialogs import (
     OfferAnswer,
     Outgoing,
     ServerInvite,
+    ServerInviteState,
     UsageState,
 )
 from sipstack.dialogs import SessionRefreshed as CoreSessionRefreshed
@@ -66,6 +67,9 @@ DIALOG_EVENTS: dict[str, type[RequestReceived]] = {
     "MESSAGE": MessageReceived,
     "OPTIONS": OptionsReceived,
 }
+
+
+_UNANSWERED = frozenset([ServerInviteState.PROCEEDING, ServerInviteState.HELD])
 
 
 def reason_field(reason: Reason | str | None) -> tuple[tuple[str, str], ...]:
@@ -416,8 +420,9 @@ class IncomingCall(Call):
         """Send a provisional response (:rfc:`3261#section-13.3.1.1`); a reliable one: until its PRACK comes.
 
         :param code: 101 to 199.
-        :param reliable: whether to return only once the caller has acknowledged it (:rfc:`3262#section-3`); by default
-            where the caller requires it. If no PRACK comes for 64*T1, the call is refused with 500.
+        :param reliable: whether to return only once the caller has acknowledged it (:rfc:`3262#section-3`), or the
+            answer is out, which ends the wait for PRACKs; by default where the caller requires it. If no PRACK comes
+            for 64*T1, the call is refused with 500.
         :param answer: SDP, for early media. In a reliable response it is the answer to the caller's offer, or our
             offer, which the PRACK answers; in another one it tells the answer ahead of time.
         :raises LocalProtocolError: the call is answered, the code is not provisional, the caller does not support
@@ -443,11 +448,12 @@ class IncomingCall(Call):
         Where a reliable response with SDP waits for its PRACK, the 200 waits too (:rfc:`3262#section-5`).
 
         :param sdp: the answer to the caller's offer, or our offer when there was none; not needed where `ring` gave it.
-        :raises LocalProtocolError: the call is answered already.
+        :raises LocalProtocolError: the call is answered already, or the caller's offer would be left without answer.
         :raises CallEnded: the caller gave up.
         """
         self._respond(200, None, sdp, headers)
         self._is_answered = True
+        self._end_rings()
         await self._endpoint._step()
 
     async def reject(
@@ -496,7 +502,7 @@ class IncomingCall(Call):
             body=sdp or b"",
             content_type=SDP if sdp else None,
             headers=headers,
-            contact=self._contact if code < 300 else None,
+            contact=self._contact if code < 300 and self.usage.local_contact is None else None,
             reliable=reliable,
         )
 
@@ -519,6 +525,13 @@ class IncomingCall(Call):
         ring = self._rings.get(rseq)
         if ring is not None:
             ring.set()
+        self._end_rings()
+
+    def _end_rings(self) -> None:
+        """Let nobody wait for PRACKs once the 2xx is out: what waited its turn is not sent, the rest not repeated."""
+        if self._invite.state not in _UNANSWERED:
+            for ring in self._rings.values():
+                ring.set()
 
     def _finish(self, reason: str, event: Event | None) -> None:
         super()._finish(reason, event)

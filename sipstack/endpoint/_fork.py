@@ -58,6 +58,7 @@ from ._forking import FollowRedirects, KeepPolicy, Targets
 
 if TYPE_CHECKING:
     from ._endpoint import Endpoint
+    from ._exchange import Exchange
 
 __all__ = ["Fork", "Leg", "RetryFunction"]
 
@@ -83,11 +84,12 @@ class Leg:
     :ivar call: the call it became, if any.
     """
 
-    __slots__ = ("_endpoint", "_fork", "call", "is_detached", "response", "usage")
+    __slots__ = ("_endpoint", "_exchanges", "_fork", "call", "is_detached", "response", "usage")
 
     def __init__(self, fork: Fork, usage: InviteUsage) -> None:
         self._fork = fork
         self._endpoint = fork._endpoint
+        self._exchanges: dict[Exchange, None] = {}
         self.usage = usage
         usage.owner = self
         self.response: Response | None = None
@@ -192,8 +194,12 @@ class Leg:
 
     async def _exchange(self, outgoing: Outgoing) -> Response:
         exchange = self._endpoint._follow(outgoing, self._authenticator)
-        self._endpoint._flush()
-        return await exchange.wait()
+        self._exchanges[exchange] = None
+        try:
+            self._endpoint._flush()
+            return await exchange.wait()
+        finally:
+            self._exchanges.pop(exchange, None)
 
     def _check(self) -> None:
         if self.usage.state is not UsageState.EARLY:
@@ -218,6 +224,8 @@ class Leg:
 
     def _on_ended(self, output: UsageEnded) -> None:
         response = output.message if isinstance(output.message, Response) else None
+        for exchange in self._exchanges:
+            self._endpoint._drop(exchange, CallEnded("the early dialog is over"))
         self._fork._queue.put(EarlyDialogEnded(self, response))
 
 
@@ -366,6 +374,7 @@ class Fork:
         leg.response = output.response
         self._authenticator.accepted(output.invite.request, output.response)
         leg.call = call = self._endpoint._adopt(output.usage, self._authenticator)
+        call._exchanges = leg._exchanges  # what is under way goes on in the call, and ends with it
         self._in_order.append(leg)
         answered = self._answered()
         kept = () if self._is_left else self._keep(answered)

@@ -178,7 +178,7 @@ import sys, trio, sipstack as sip
 async def main():
     async with sip.open_endpoint("udp://127.0.0.1:0") as endpoint, endpoint.invite(sys.argv[1], offer=OFFER) as fork:
         async for event in fork.events():
-            print(event.response.code)
+            print(event.response.code, event.response.headers.get("Warning"))
 
 OFFER = sys.argv[2].encode()
 trio.run(main)
@@ -186,13 +186,13 @@ trio.run(main)
 _SECURE_ONLY = "v=0\no=- 1 1 IN IP4 192.0.2.9\ns=-\nc=IN IP4 192.0.2.9\nt=0 0\nm=audio 9 RTP/SAVP 0\n"
 
 
-@pytest.mark.rfc("R3261-13.3.1.3-3")
+@pytest.mark.rfc("R3261-13.3.1.3-3", "R3261-13.3.1.3-4")
 @pytest.mark.parametrize("offer", [_SECURE_ONLY, "no description"])
 def test_an_offer_that_cannot_be_taken_is_488(run_python: Start, answering: Start, offer: str) -> None:
     answer, uri = answering("--max-calls", "1")
     caller = run_python("-c", _OFFERER, uri, offer)
     assert caller.finish() == 0
-    assert caller.rest() == ["488"]
+    assert caller.rest() == ['488 399 sipstack "No medium and codec of the offer can be taken"']
     assert answer.finish() == 0
     assert answer.rest()[-1] == "call 1: 488"
 

@@ -96,7 +96,7 @@ def test_answer_has_dialog_fields() -> None:
     wire.run(0.1)
     received = wire.b.one(InviteReceived).invite
     wire.b.layer.respond(received, 180, wire.now)
-    wire.b.layer.respond(received, 200, wire.now)
+    wire.accept(received)
     wire.run(0.1)
     ringing, answer = wire.last("b 180 INVITE"), wire.last("b 200 INVITE")
     for response in (ringing, answer):
@@ -143,7 +143,7 @@ def test_ack_has_the_credentials_of_the_invite() -> None:
     headers = (("Authorization", 'Digest username="a"'), ("Proxy-Authorization", 'Digest username="b"'))
     wire.a.layer.invite(make_invite(headers=headers))
     wire.run(0.1)
-    wire.b.layer.respond(wire.b.one(InviteReceived).invite, 200, wire.now)
+    wire.accept(wire.b.one(InviteReceived).invite)
     wire.run(0.1)
     ack = wire.last("a ACK")
     assert ack.headers["Authorization"] == 'Digest username="a"'
@@ -155,7 +155,7 @@ def test_lost_ack_is_sent_again_with_each_2xx() -> None:
     wire = Wire()
     wire.drop_next = ["a ACK", "a ACK"]
     _, received = wire.ring()
-    wire.b.layer.respond(received, 200, wire.now)
+    wire.accept(received)
     wire.run(5)
     assert wire.times("b 200 INVITE") == [0, 0.5, 1.5]
     acks = [passage.message for passage in wire.passages if passage.what == "ACK"]
@@ -170,7 +170,7 @@ def test_no_ack_ends_the_call() -> None:
     wire = Wire()
     wire.drop_next = ["a ACK"] * 20
     _, received = wire.ring()
-    wire.b.layer.respond(received, 200, wire.now)
+    wire.accept(received)
     began = wire.now
     wire.run(31)
     assert wire.times("b 200 INVITE") == [0, 0.5, 1.5, 3.5, 7.5, 11.5, 15.5, 19.5, 23.5, 27.5]
@@ -199,7 +199,7 @@ def test_bye_of_the_callee_waits_for_the_ack() -> None:
     wire = Wire()
     wire.drop_next = ["a ACK"]
     _, received = wire.ring()
-    wire.b.layer.respond(received, 200, wire.now)
+    wire.accept(received)
     wire.b.layer.bye(received.usage, wire.now)
     assert received.usage.state is UsageState.LEAVING
     with pytest.raises(LocalProtocolError):
@@ -217,7 +217,7 @@ def test_bye_of_the_callee_waits_for_the_limit() -> None:
     wire = Wire()
     wire.drop_next = ["a ACK"] * 20
     _, received = wire.ring()
-    wire.b.layer.respond(received, 200, wire.now)
+    wire.accept(received)
     wire.b.layer.bye(received.usage, wire.now)
     wire.run(31.9)
     assert "b BYE" not in wire.sent()
@@ -241,7 +241,7 @@ def test_bye_on_an_early_dialog() -> None:
     assert wire.b.one(InviteCancelled).request.method == "BYE"
     assert wire.b.one(UsageEnded).cause == "remote"
     with pytest.raises(LocalProtocolError):
-        wire.b.layer.respond(received, 200, wire.now)
+        wire.accept(received)
     wire.drain()
     assert_idle(wire)
 

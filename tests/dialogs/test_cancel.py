@@ -36,7 +36,7 @@ def test_cancel_ringing() -> None:
     assert wire.a.one(UsageEnded).cause == "rejected"
     assert not wire.b.of(UsageEnded)
     with pytest.raises(LocalProtocolError):
-        wire.b.layer.respond(received, 200, wire.now)
+        wire.accept(received)
     wire.drain()
     assert_idle(wire)
 
@@ -84,7 +84,7 @@ def test_cancel_crosses_2xx() -> None:
     wire = Wire()
     invite, received = wire.ring()
     wire.a.layer.cancel(invite, wire.now)
-    wire.b.layer.respond(received, 200, wire.now)
+    wire.accept(received)
     wire.run()
     # Nothing to cancel at the callee: 200 to the CANCEL, and the call goes up and down.
     assert not wire.b.of(InviteCancelled)
@@ -104,7 +104,7 @@ def test_late_2xx_is_acknowledged_each_time() -> None:
     wire.drop_next = ["a ACK"]
     invite, received = wire.ring()
     wire.a.layer.cancel(invite, wire.now)
-    wire.b.layer.respond(received, 200, wire.now)
+    wire.accept(received)
     wire.b.is_routing = False
     wire.run(2)
     # The BYE got through though the ACK did not, so nothing is repeated.

@@ -39,7 +39,7 @@ def test_both_ends_keep_their_state_for_a_day() -> None:
     wire.a.layer.invite(make_invite(headers=(("Record-Route", ", ".join(ROUTES)),)))
     wire.run(0.1)
     other = wire.b.one(InviteReceived).invite.usage
-    wire.b.layer.respond(wire.b.one(InviteReceived).invite, 200, wire.now)
+    wire.accept(wire.b.one(InviteReceived).invite)
     wire.run(0.1)
     usage = next(iter(wire.a.layer.dialogs.values()))
     seen = []
@@ -83,8 +83,8 @@ def test_our_contacts_are_sip_or_sips(transport: str, scheme: str) -> None:
     wire.a.layer.invite(invite)
     wire.run(0.1)
     received = wire.b.one(InviteReceived).invite
-    for code in (180, 200):
-        wire.b.layer.respond(received, code, wire.now)
+    wire.b.layer.respond(received, 180, wire.now)
+    wire.accept(received)
     wire.run(0.1)
     for message in ("a INVITE", "b 180 INVITE", "b 200 INVITE"):
         assert [each.uri.scheme for each in wire.last(message).contact] == [scheme]
@@ -117,7 +117,7 @@ def test_target_refresh_has_the_contact_it_had_before(transport: str, scheme: st
     invite.headers.set("From", f"<{scheme}:alice@192.0.2.1>")
     wire.a.layer.invite(invite)
     wire.run(0.1)
-    wire.b.layer.respond(wire.b.one(InviteReceived).invite, 200, wire.now)
+    wire.accept(wire.b.one(InviteReceived).invite)
     wire.run(0.1)
     usage = next(iter(wire.a.layer.dialogs.values()))
     assert usage.dialog.is_secure is (scheme == "sips")

@@ -28,7 +28,7 @@ def ask(request: Request) -> tuple[int, Wire]:
     for event in wire.b.of(OutOfDialogRequest):
         wire.b.layer.respond_request(event.transaction, 200, wire.now)
     for event in wire.b.of(InviteReceived):
-        wire.b.layer.respond(event.invite, 200, wire.now)
+        wire.accept(event.invite)
     wire.run(0.1)
     finals = [passage.message for passage in wire.passages if passage.sender == "b"]
     return finals[-1].code, wire

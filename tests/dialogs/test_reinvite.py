@@ -62,7 +62,8 @@ def test_reinvite_2xx_is_repeated_until_acknowledged() -> None:
     wire.passages.clear()
     wire.a.layer.reinvite(usage, wire.now, body=SDP, content_type=SDP_TYPE)
     wire.run(0.1)
-    wire.b.layer.respond_request(wire.b.one(DialogRequest).transaction, 200, wire.now)
+    transaction = wire.b.one(DialogRequest).transaction
+    wire.b.layer.respond_request(transaction, 200, wire.now, body=SDP, content_type=SDP_TYPE)
     wire.run(5)
     assert wire.times("b 200 INVITE") == [0, 0.5, 1.5]
     assert len(wire.a.of(ResponseReceived)) == 1

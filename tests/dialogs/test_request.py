@@ -96,7 +96,7 @@ def test_invite_is_sent_again() -> None:
     with pytest.raises(LocalProtocolError):
         wire.a.layer.resend(invite, invite.request.copy())
     wire.run(0.1)
-    wire.b.layer.respond(wire.b.of(InviteReceived)[-1].invite, 200, wire.now)
+    wire.accept(wire.b.of(InviteReceived)[-1].invite)
     wire.run(0.1)
     usage = wire.a.one(InviteAnswered).usage
     assert wire.a.one(InviteAnswered).invite is invite
@@ -173,8 +173,8 @@ def test_contact_is_sips_where_the_request_is() -> None:
     assert wire.last("a INVITE").headers["Contact"] == "<sips:alice@192.0.2.1:5060>"
     received = wire.b.one(InviteReceived).invite
     with pytest.raises(LocalProtocolError):
-        wire.b.layer.respond(received, 200, wire.now, contact=Address.parse("<sip:bob@192.0.2.2>"))
-    wire.b.layer.respond(received, 200, wire.now)
+        wire.accept(received, contact=Address.parse("<sip:bob@192.0.2.2>"))
+    wire.accept(received)
     wire.run(0.1)
     assert wire.last("b 200 INVITE").headers["Contact"] == "<sips:bob@192.0.2.2:5060>"
     assert received.usage.dialog.is_secure

@@ -20,11 +20,13 @@ from sipstack.dialogs import (
     Route,
     ServerInvite,
 )
-from sipstack.message import DEFAULT_LIMITS, Limits, Request, Response, Tokens, parse_message
+from sipstack.message import DEFAULT_LIMITS, Address, Limits, Request, Response, Tokens, parse_message
 from sipstack.timers import TimerValues
 from sipstack.transactions import Flow, Send, TransactionLayer
 
 METHODS = ("INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "INFO", "MESSAGE", "UPDATE")
+RELIABLE = Capabilities(methods=(*METHODS, "PRACK"), supported=("100rel",), user_agent="test", server="test")
+"What a peer can do that takes reliable provisional responses."
 SDP = b"v=0\r\n"
 SDP_TYPE = "application/sdp"
 
@@ -98,6 +100,11 @@ class Wire:
             layer = DialogLayer(transactions, tokens=tokens, capabilities=capabilities, limits=limits)
             self.peers[name] = Peer(name, f"192.0.2.{number}", layer)
         self.a, self.b = self.peers["a"], self.peers["b"]
+
+    @property
+    def is_carrying(self) -> bool:
+        """Whether a message is on its way, or waits to be sent."""
+        return bool(self._queue) or any(peer.layer.outputs for peer in self.peers.values())
 
     def other(self, peer: Peer) -> Peer:
         return self.b if peer is self.a else self.a
@@ -204,6 +211,10 @@ class Wire:
         self.run(0.1)
         return invite, received
 
+    def accept(self, invite: ServerInvite, *, contact: Address | None = None) -> None:
+        """Answer an INVITE with 200 and a description."""
+        self.b.layer.respond(invite, 200, self.now, body=SDP, content_type=SDP_TYPE, contact=contact)
+
     def answer(self, *, body: bytes = SDP, answer: bytes = SDP) -> tuple[InviteUsage, InviteUsage]:
         """Bring a call up and return both legs."""
         _, received = self.ring(body=body)
@@ -240,6 +251,8 @@ def assert_idle(wire: Wire) -> None:
         assert not layer.dialogs
         assert not layer.invites
         assert not layer.requests
+        assert not layer.unanswered
+        assert not layer.superseded
         assert len(layer.transactions) == 0
         assert len(layer.transactions.queue) == 0
         assert layer.next_deadline() is None

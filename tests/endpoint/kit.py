@@ -58,7 +58,7 @@ WAYS = [UDP, TCP, UDP6]
 
 def assert_nothing_left(endpoint: sip.Endpoint) -> None:
     assert_idle(endpoint)
-    for name in ("_calls", "_forks", "_exchanges"):
+    for name in ("_calls", "_legs", "_forks", "_exchanges"):
         assert not getattr(endpoint, name), f"{name} left: {getattr(endpoint, name)}"
     assert not endpoint._core.unanswered
 
@@ -196,3 +196,13 @@ async def hold(
     async with endpoint.invite(uri, offer=SDP) as fork:
         task_status.started(fork)
         await trio.sleep_forever()
+
+
+def sequence(trace: sip.trace.Trace) -> list[str]:
+    """List what went over the wire, in order; a plus marks a session description: ``b>a 183 INVITE+``."""
+    lines = []
+    for passage in trace.passages():
+        summary = passage.record.summary
+        what = summary.method if summary.code is None else f"{summary.code} {summary.cseq_method}"
+        lines.append(f"{passage.sender}>{passage.receiver} {what}{'+' if summary.has_sdp else ''}")
+    return lines
