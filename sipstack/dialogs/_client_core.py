@@ -290,7 +290,7 @@ class ClientCore(SessionCore):
             usage.to_acknowledge = request
             return
         session = usage.session
-        carrier = ("INVITE", request.cseq.sequence)
+        carrier = ("INVITE", request.cseq.sequence, True)
         if session.waits(carrier) and session.has_local_offer:
             # The 2xx owes us the answer; one that was told ahead of time is as good.
             if session.preview is None:
@@ -308,10 +308,11 @@ class ClientCore(SessionCore):
         offer, and otherwise where the invitation says so.
         """
         headers = response.headers
+        carrier = ("INVITE", request.cseq.sequence, True)
         if "RSeq" not in headers or "Require" not in headers or "100rel" not in response.require:
             description = self._session_in(response)
             session = usage.session
-            if description is not None and session.has_local_offer and session.carrier == ("INVITE", request.cseq.sequence):
+            if description is not None and session.has_local_offer and session.waits(carrier):
                 session.preview = session.preview or description
             return True
         rseq, sequence = response.rseq, request.cseq.sequence

@@ -400,7 +400,7 @@ class DialogLayer(ServerCore, ClientCore):
         usage.to_acknowledge = None
         answer = own_session(outgoing.request)
         if answer is None:
-            usage.session.withdraw(("INVITE", request.cseq.sequence))
+            usage.session.withdraw(("INVITE", request.cseq.sequence, True))
         else:
             usage.session.send_answer(answer)
         self._drain(now)
@@ -430,7 +430,7 @@ class DialogLayer(ServerCore, ClientCore):
         )
         try:
             description = own_session(outgoing.request)
-            if session.has_remote_offer and session.carrier == ("INVITE", rack.sequence):
+            if session.has_remote_offer and session.carrier == ("INVITE", rack.sequence, True):
                 if description is None:
                     raise LocalProtocolError("the response made an offer: the PRACK must answer it")
                 session.send_answer(description)

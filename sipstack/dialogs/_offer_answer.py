@@ -16,8 +16,10 @@ from sipstack.message import LocalProtocolError
 
 __all__ = ["ABSORBED", "COMMANDS", "TRANSITIONS", "Carrier", "OfferAnswer", "OfferAnswerInput", "OfferAnswerState"]
 
-Carrier = tuple[str, int]
-"The method and CSeq number of the request whose transaction began an exchange."
+Carrier = tuple[str, int, bool]
+"""The request whose transaction began an exchange: its method, its CSeq number, and whether it is ours.
+
+Each side counts its own requests, so that there may be one of each with the same number."""
 
 
 class OfferAnswerState(enum.Enum):

@@ -63,4 +63,4 @@ class Outgoing:
     @property
     def carrier(self) -> Carrier:
         """What an offer in its transaction is known by."""
-        return (self.request.method, self.request.cseq.sequence)
+        return (self.request.method, self.request.cseq.sequence, True)

@@ -71,7 +71,7 @@ class ReliableCore(SessionCore):
             self._answer(transaction, 481, now)
             return
         invite, session = reliable.invite, usage.session
-        carrier = ("INVITE", rack.sequence)
+        carrier = ("INVITE", rack.sequence, False)
         description = session_body(request)
         has_offer = False
         if session.has_local_offer and session.carrier == carrier:
@@ -80,7 +80,7 @@ class ReliableCore(SessionCore):
             elif reliable.has_session:
                 session.withdraw(carrier)  # our offer is left without the answer that this PRACK had to bring
         elif description is not None and usage.state is not UsageState.ENDED:
-            has_offer = session.receive_offer(description, ("PRACK", request.cseq.sequence))
+            has_offer = session.receive_offer(description, ("PRACK", request.cseq.sequence, False))
         self._step_reliable(reliable, ReliableInput.PRACK, now)
         self.outputs.append(PrackReceived(invite, reliable.rseq, request))
         if has_offer:

@@ -222,7 +222,7 @@ class ServerCore(ReliableCore):
             self._respond_request(transaction, 200, now, None, b"", None, (), None)
             self.outputs.append(SessionRefreshed(usage, request))
         else:
-            session.receive_offer(offer, ("UPDATE", request.cseq.sequence))
+            session.receive_offer(offer, ("UPDATE", request.cseq.sequence, False))
             usage.server_update = transaction
             self._await_answer(usage, transaction, request)
 
@@ -488,7 +488,7 @@ class ServerCore(ReliableCore):
         """
         session = usage.session
         method = request.method
-        carrier = (method, request.cseq.sequence)
+        carrier = (method, request.cseq.sequence, False)
         description = own_session(response)
         if session.waits(carrier):
             if not response.is_success:

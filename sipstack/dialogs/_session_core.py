@@ -107,7 +107,7 @@ class SessionCore(UsageCore):
         """
         session = usage.session
         sequence = request.cseq.sequence
-        carrier = ("INVITE", sequence)
+        carrier = ("INVITE", sequence, True)
         description = self._session_in(response)
         if description is None:
             return False

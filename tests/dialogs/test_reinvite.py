@@ -372,3 +372,21 @@ def test_unanswered_request_gets_487_when_the_dialog_ends() -> None:
     assert not wire.b.layer.unanswered
     assert not other.unanswered
     assert wire.last("b 487 INFO")
+
+
+def test_updates_of_one_number_are_two() -> None:
+    """Each side counts its own requests: what becomes of the peer's says nothing of the offer in ours."""
+    wire = Wire()
+    usage, received = wire.answer()
+    wire.a.layer.update(usage, wire.now, body=SDP, content_type=SDP_TYPE)
+    wire.run(0.1)
+    received.dialog.local_sequence = usage.dialog.local_sequence - 1
+    wire.b.layer.update(received, wire.now)
+    wire.run(0.1)
+    assert wire.last("a UPDATE").cseq == wire.last("b UPDATE").cseq
+    assert wire.sent()[-1] == "a 200 UPDATE"
+    assert usage.session.has_local_offer
+    assert received.session.has_remote_offer
+    wire.b.layer.respond_request(wire.b.one(DialogRequest).transaction, 200, wire.now, body=SDP, content_type=SDP_TYPE)
+    wire.run(0.1)
+    assert usage.session.is_settled

@@ -2,8 +2,8 @@
 
 A caller and one callee, or two behind a forking proxy. Each draws what it does: ring, reliably or not, answer, refuse,
 offer, hold, resume, refresh, INFO, hang up, cancel, let go. After `TROUBLE_ENDS` the network is well and nobody begins
-anything; by `JUDGED` every call has ended on both sides, or stands on both with one session. Then what stands is hung up,
-and nothing may be left.
+anything; by `JUDGED` every call has ended on both sides, or stands on both with one session. Then what stands is hung
+up, and nothing may be left.
 """
 
 from __future__ import annotations
@@ -15,10 +15,9 @@ import trio
 
 import sipstack as sip
 from sipstack.dialogs import SessionTimerPolicy
-from sipstack.testing import VirtualNetwork
+from sipstack.testing import VirtualNetwork, assert_idle
 from sipstack.trace import Trace
 
-from ..endpoint.kit import assert_nothing_left
 from .proxy import ForkingProxy
 
 TROUBLE_ENDS = 60.0
@@ -85,7 +84,10 @@ class Simulation:
                 await trio.sleep_until(OVER)
                 nursery.cancel_scope.cancel()
             for endpoint in (a, b, c):
-                assert_nothing_left(endpoint)
+                assert_idle(endpoint)
+                for table in (endpoint._calls, endpoint._forks, endpoint._legs, endpoint._exchanges):
+                    assert not table
+                assert not endpoint._core.unanswered
             assert all(call.is_ended for call in self.calls)
 
     def _open(self, net: VirtualNetwork, host: str):
@@ -145,7 +147,7 @@ class Simulation:
         await self._pause()
         offer = self.sdp() if chance.random() < 0.75 else None
         require = ["100rel"] if chance.random() < 0.15 else []
-        gives_up = chance.random() * 8 if chance.random() < 0.3 else 1000.0
+        gives_up = chance.random() * 8 if chance.random() < 0.2 else 1000.0
         try:
             with trio.move_on_after(gives_up) as patience:
                 async with ep.invite(uri, offer=offer, require=require, keep=self._keep()) as fork:
@@ -186,10 +188,11 @@ class Simulation:
                 self.outcomes["offer in 18x answered"] += 1
             await self._pause()
             kind = chance.random()
-            if kind < 0.3 and leg.session.local is not None:
-                await leg.update(self.sdp())
-                self.outcomes["early update"] += 1
-            elif kind < 0.35:
+            if kind < 0.4:
+                if leg.session.local is not None:
+                    await leg.update(self.sdp())
+                    self.outcomes["early update"] += 1
+            elif kind < 0.45:
                 await leg.end()
                 self.outcomes["early bye"] += 1
         except (sip.LocalProtocolError, sip.CallEnded, sip.TransactionTimeout):
@@ -228,11 +231,11 @@ class Simulation:
         """Hold the call: hang up after a while, or leave that to the peer."""
         chance = self.random
         hangs_up = chance.random()
-        if hangs_up < 0.35:
+        if hangs_up < 0.25:
             await self._pause(20)
             await call.hangup()
             self.outcomes["hung up"] += 1
-        elif hangs_up < 0.5:
+        elif hangs_up < 0.35:
             with trio.move_on_after(chance.random() * 20):
                 await self._modify(call)
                 await trio.sleep(30)
@@ -295,7 +298,7 @@ class Simulation:
                     for _ in range(chance.randrange(3)):
                         await self._ring(call)
                         await self._pause()
-                    if chance.random() < 0.2:
+                    if chance.random() < 0.12:
                         await call.reject(chance.choice([486, 480, 603]))
                         self.outcomes["rejected"] += 1
                         return
@@ -309,12 +312,10 @@ class Simulation:
     async def _ring(self, call: sip.IncomingCall) -> None:
         chance = self.random
         session = call.session
-        reliable = chance.random() < 0.6 and call.can_ring_reliably or None
-        answer = None
-        if session.preview is None and session.has_remote_offer and chance.random() < 0.5:
-            answer = self.sdp()
-        elif session.local is None and call.offer is None and reliable and session.is_settled:
-            answer = self.sdp()
+        reliable = (chance.random() < 0.6 and call.can_ring_reliably) or None
+        may_answer = session.preview is None and session.has_remote_offer and chance.random() < 0.5
+        must_offer = session.local is None and call.offer is None and reliable and session.is_settled
+        answer = self.sdp() if may_answer or must_offer else None
         try:
             if chance.random() < 0.3:
                 self._nursery.start_soon(self._update_early, call)
