@@ -101,6 +101,15 @@ def sdp_of(call: sip.Call) -> tuple[bytes | None, bytes | None]:
     return call.local_sdp, call.remote_sdp
 
 
+async def first(seen: list[Any], kind: type) -> Any:
+    """Wait for the first event of a kind."""
+    while True:
+        for each in seen:
+            if isinstance(each, kind):
+                return each
+        await trio.sleep(0.001)
+
+
 # Section 2: the dialog state machines.
 
 
@@ -147,10 +156,10 @@ def test_figures_1_and_2_to_morgue(who, is_early) -> None:
         assert leaving.usage.state is UsageState.ENDED
 
     sent = run(play, rings=is_early)
-    first, second = "ab" if who == "caller" else "ba"
+    leaver, other = "ab" if who == "caller" else "ba"
     assert sent[-2:] == [
-        f"{first} BYE {2 if who == 'caller' else 1}",
-        f"{second} 200 BYE {2 if who == 'caller' else 1}",
+        f"{leaver} BYE {2 if who == 'caller' else 1}",
+        f"{other} 200 BYE {2 if who == 'caller' else 1}",
     ]
 
 
@@ -268,10 +277,9 @@ def test_3_1_4_callee_receives_a_reinvite_before_the_ack() -> None:
         await trio.sleep_until(sent_at + 0.5)
 
         async def accept() -> None:
-            while "ReinviteReceived" not in names(users.bob_sees):
-                await trio.sleep(0.01)
+            reinvite = await first(users.bob_sees, sip.ReinviteReceived)
             assert users.bob.usage.state is UsageState.UNACKNOWLEDGED
-            await users.bob_sees[-1].answer(SDP_4)
+            await reinvite.answer(SDP_4)
 
         users.nursery.start_soon(accept)
         assert (await alice.reinvite(SDP_3)).code == 200
@@ -299,9 +307,7 @@ def test_3_1_5_callee_receives_an_offer_before_the_ack_with_its_answer(method) -
         await trio.sleep_until(sent_at + 0.5)
 
         async def accept() -> None:
-            while len(users.bob_sees) < 2:
-                await trio.sleep(0.01)
-            await users.bob_sees[-1].answer(SDP_4)
+            await (await first(users.bob_sees, sip.RequestReceived)).answer(SDP_4)
 
         users.nursery.start_soon(accept)
         response = await (alice.reinvite(SDP_3) if method == "INVITE" else alice.update(SDP_3))
@@ -398,10 +404,9 @@ def test_3_2_3_answer_to_a_reinvite_crosses_bye() -> None:
 
         users.nursery.start_soon(change)
         await trio.sleep(ARRIVED)
-        while not users.alice_sees:
-            await trio.sleep(0.001)
+        reinvite = await first(users.alice_sees, sip.ReinviteReceived)
         users.nursery.start_soon(users.bob.hangup)
-        await users.alice_sees[0].answer(SDP_4)
+        await reinvite.answer(SDP_4)
         await trio.sleep(1)
         assert users.bob.end_reason == "local"
         assert alice.end_reason == "remote"
@@ -477,9 +482,7 @@ def test_3_3_1_reinvite_crosses_reinvite() -> None:
             times[name] = trio.current_time() - began
 
         async def accept(seen: list[Any], answer: bytes) -> None:
-            while "ReinviteReceived" not in names(seen):
-                await trio.sleep(0.01)
-            await next(each for each in seen if isinstance(each, sip.ReinviteReceived)).answer(answer)
+            await (await first(seen, sip.ReinviteReceived)).answer(answer)
 
         async with trio.open_nursery() as nursery:
             nursery.start_soon(change, "alice", alice, SDP_3)
@@ -514,12 +517,7 @@ def test_3_3_2_update_crosses_another_request(other, has_offers) -> None:
             assert (await request).code == 200
 
         async def accept(seen: list[Any], answer: bytes) -> None:
-            while True:
-                for each in seen:
-                    if isinstance(each, (sip.ReinviteReceived, sip.UpdateReceived)):
-                        await each.answer(answer)
-                        return
-                await trio.sleep(0.01)
+            await (await first(seen, sip.RequestReceived)).answer(answer)
 
         async with trio.open_nursery() as nursery:
             nursery.start_soon(change)
@@ -628,18 +626,11 @@ def test_reinvite_with_no_offer_before_the_ack() -> None:
         alice = await users.fork.answered()
 
         async def offer_back() -> None:
-            while "ReinviteReceived" not in names(users.bob_sees):
-                await trio.sleep(0.01)
-            await users.bob_sees[0].answer(SDP_4)
-
-        async def answer_in_the_ack() -> None:
-            while alice.usage.to_acknowledge is None:
-                await trio.sleep(0.01)
-            await alice.acknowledge(SDP_3)
+            await (await first(users.bob_sees, sip.ReinviteReceived)).answer(SDP_4)
 
         users.nursery.start_soon(offer_back)
-        users.nursery.start_soon(answer_in_the_ack)
         assert (await alice.reinvite()).code == 200
+        await alice.acknowledge(SDP_3)
         await trio.sleep(1)
         assert sdp_of(alice) == sdp_of(users.bob)[::-1] == (SDP_3, SDP_4)
         assert names(users.bob_sees) == ["ReinviteReceived", "AckReceived", "AckReceived"]
