@@ -5,8 +5,8 @@ A global state is the state of each side and the set of messages on their way. A
 - a message arrives; or arrives and stays, as a copy, while copies are left to make; or is lost, while losses are left;
 - a timer fires: one that sends again, once for each message that was lost, and while copies are left, for that is what
   it makes; one that gives up or forgets, only while nothing is on its way, for no message lives so long (T4 is its
-  life, :rfc:`3261#section-17.1.2.2`), and those of 64*T1 in the order they were started; the caller's glare timer, of more
-  than 2 s, once nothing is on its way and the callee's has fired: to cross again is only to cross again;
+  life, :rfc:`3261#section-17.1.2.2`), and those of 64*T1 in the order they were started; the caller's glare timer, of
+  more than 2 s, once nothing is on its way and the callee's has fired: to cross again is only to cross again;
 - a user gives a command.
 
 Time itself is left out: all is done at 0, so that what the explorer finds holds for every speed. A message that is sent

@@ -28,6 +28,8 @@ def main() -> int:
             failures.append(seed)
             if len(failures) >= options.stop_after:
                 break
+        if (seed + 1) % 1_000 == 0:
+            print(f"up to {seed}: {len(failures)} failed", file=sys.stderr, flush=True)
     seconds = time.perf_counter() - start
     for what, count in outcomes.most_common():
         print(f"{count:8} {what}")
