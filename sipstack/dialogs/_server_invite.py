@@ -174,7 +174,7 @@ class ServerInvite:
 
     @carrier.default
     def _(self) -> Carrier:
-        return ("INVITE", self.transaction.request.cseq.sequence)
+        return ("INVITE", self.transaction.request.cseq.sequence, False)
 
     @property
     def request(self) -> Request:
