@@ -158,7 +158,7 @@ class Side:
 
 
 def _running(layer: DialogLayer) -> Iterable[tuple[Any, Any]]:
-    return layer._queue._live.values()
+    return [(owner, timer) for _, owner, timer in layer._queue._live.values()]
 
 
 def _timer_name(timer: Any) -> str:
