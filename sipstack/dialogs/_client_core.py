@@ -411,7 +411,7 @@ class ClientCore(SessionCore):
             # Without a way for the ACK the peer gives the call up, and a BYE of ours would not reach it either.
             self.counters["acks not sent"] += 1
             usage.acknowledgements.pop(outgoing.request.cseq.sequence, None)
-            self._step_usage(usage, UsageInput.GONE, now, "transport")
+            self._step_usage(usage, UsageInput.NO_WAY, now, "transport")
             return
         if method == "INVITE":
             usage.reinvite = None

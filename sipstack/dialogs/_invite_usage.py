@@ -66,7 +66,9 @@ class UsageInput(enum.Enum):
     BYE_DONE = "bye done"
     NOT_ACKNOWLEDGED = "not acknowledged"
     GONE = "gone"
-    "A 481 to a request within the dialog, or no way to the peer for the ACK."
+    "A 481 to a request within the dialog."
+    NO_WAY = "no way"
+    "There is no way to the peer for the ACK."
     UNREACHABLE = "unreachable"
     "A 408, or no response at all, to a request within the dialog."
 
@@ -96,17 +98,17 @@ TRANSITIONS: dict[tuple[UsageState, UsageInput], tuple[tuple[UsageAction, ...], 
     (_S.UNACKNOWLEDGED, _I.LEAVE): ((), _S.LEAVING),
     (_S.UNACKNOWLEDGED, _I.BYE): ((_A.FORGET, _A.TELL_ENDED), _S.ENDED),
     (_S.UNACKNOWLEDGED, _I.NOT_ACKNOWLEDGED): ((_A.TELL_ENDED, _A.SEND_BYE), _S.ENDING),
-    (_S.UNACKNOWLEDGED, _I.GONE): ((_A.FORGET, _A.TELL_ENDED), _S.ENDED),
     (_S.UNACKNOWLEDGED, _I.UNREACHABLE): ((_A.TELL_ENDED,), _S.LEAVING),
     (_S.CONFIRMED, _I.LEAVE): ((_A.SEND_BYE,), _S.ENDING),
     (_S.CONFIRMED, _I.BYE): ((_A.FORGET, _A.TELL_ENDED), _S.ENDED),
     (_S.CONFIRMED, _I.NOT_ACKNOWLEDGED): ((_A.TELL_ENDED, _A.SEND_BYE), _S.ENDING),
-    (_S.CONFIRMED, _I.GONE): ((_A.FORGET, _A.TELL_ENDED), _S.ENDED),
+    # A request that overtook our 2xx finds no dialog there though there is going to be one: the BYE ends it.
+    (_S.CONFIRMED, _I.GONE): ((_A.TELL_ENDED, _A.SEND_BYE), _S.ENDING),
+    (_S.CONFIRMED, _I.NO_WAY): ((_A.FORGET, _A.TELL_ENDED), _S.ENDED),
     (_S.CONFIRMED, _I.UNREACHABLE): ((_A.TELL_ENDED, _A.SEND_BYE), _S.ENDING),
     (_S.LEAVING, _I.ACK): ((_A.SEND_BYE,), _S.ENDING),
     (_S.LEAVING, _I.NOT_ACKNOWLEDGED): ((_A.SEND_BYE,), _S.ENDING),
     (_S.LEAVING, _I.BYE): ((_A.FORGET, _A.TELL_ENDED), _S.ENDED),
-    (_S.LEAVING, _I.GONE): ((_A.FORGET, _A.TELL_ENDED), _S.ENDED),
     (_S.ENDING, _I.BYE_DONE): ((_A.FORGET, _A.TELL_ENDED), _S.ENDED),
 }
 "The machine: what to do and where to go for each input that means something in a state."
@@ -118,12 +120,13 @@ ABSORBED = frozenset(
     (state, event)
     for state, events in {
         # What happens to other requests of an early dialog is not what decides about it: its INVITE is.
-        _S.EARLY: (_I.ACK, _I.BYE_DONE, _I.NOT_ACKNOWLEDGED, _I.GONE, _I.UNREACHABLE),
-        _S.UNACKNOWLEDGED: (_I.ANSWER, _I.REFUSE, _I.BYE_DONE),
+        _S.EARLY: (_I.ACK, _I.BYE_DONE, _I.NOT_ACKNOWLEDGED, _I.GONE, _I.NO_WAY, _I.UNREACHABLE),
+        # A request of ours may overtake the 2xx that makes the dialog: whether there is one, the ACK tells.
+        _S.UNACKNOWLEDGED: (_I.ANSWER, _I.REFUSE, _I.BYE_DONE, _I.GONE, _I.NO_WAY),
         _S.CONFIRMED: (_I.ANSWER, _I.ACK, _I.REFUSE, _I.BYE_DONE),
-        _S.LEAVING: (_I.ANSWER, _I.REFUSE, _I.BYE_DONE, _I.UNREACHABLE),
+        _S.LEAVING: (_I.ANSWER, _I.REFUSE, _I.BYE_DONE, _I.GONE, _I.NO_WAY, _I.UNREACHABLE),
         # A BYE that crosses ours is answered 200 and changes nothing; a 2xx that crosses it is acknowledged.
-        _S.ENDING: (_I.ANSWER, _I.ACK, _I.REFUSE, _I.BYE, _I.NOT_ACKNOWLEDGED, _I.GONE, _I.UNREACHABLE),
+        _S.ENDING: (_I.ANSWER, _I.ACK, _I.REFUSE, _I.BYE, _I.NOT_ACKNOWLEDGED, _I.GONE, _I.NO_WAY, _I.UNREACHABLE),
         _S.ENDED: tuple(set(_I) - COMMANDS),
     }.items()
     for event in events

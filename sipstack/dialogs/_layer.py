@@ -73,6 +73,7 @@ class DialogLayer(ServerCore, ClientCore):
     :ivar invites: the INVITEs received, while their transactions live.
     :ivar requests: the requests we sent, while their responses are awaited.
     :ivar unanswered: the other requests received that wait for our user's answer, with the leg they came in.
+    :ivar superseded: legs that have ended while a PRACK, which is still to be answered 200, or an ACK was awaited.
     :ivar counters: what was refused, absorbed or sent again, by name.
     """
 
@@ -94,7 +95,6 @@ class DialogLayer(ServerCore, ClientCore):
             limits=limits,
             session_timer=SessionTimerPolicy() if session_timer is None else session_timer,
         )
-        self.superseded = {}
         self._handlers: dict[type, Callable[[Any, float], None]] = {
             RequestReceived: self._on_request,
             AckArrived: self._on_ack,

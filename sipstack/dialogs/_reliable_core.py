@@ -7,7 +7,6 @@ from abc import abstractmethod
 from sipstack.message import LocalProtocolError, MalformedMessage, Request, Response, session_body
 from sipstack.transactions import ServerTransaction
 
-from ._dialog import DialogId
 from ._invite_usage import InviteUsage, UsageState
 from ._outputs import DialogRequest, PrackReceived
 from ._reliable import TRANSITIONS, ReliableAction, ReliableInput, ReliableResponse, ReliableState
@@ -26,12 +25,7 @@ _ACKNOWLEDGEABLE = frozenset([ReliableState.SENT, ReliableState.SUPERSEDED])
 
 
 class ReliableCore(SessionCore):
-    """Send provisional responses reliably, and take their PRACKs.
-
-    :ivar superseded: legs that were refused while a PRACK was awaited, which is still to be answered 200, by dialog.
-    """
-
-    superseded: dict[DialogId, InviteUsage]
+    """Send provisional responses reliably, and take their PRACKs."""
 
     @staticmethod
     def _require_room(invite: ServerInvite) -> None:

@@ -55,6 +55,7 @@ RETRY_AFTER_LIMIT = 10
 
 ONLY_IN_DIALOGS = frozenset(["BYE", "PRACK", "UPDATE", "INFO"])
 _GOING = frozenset([UsageState.LEAVING, UsageState.ENDING])
+_WAIT_FOR_ACK = frozenset([ServerInviteState.ACCEPTED, ServerInviteState.OUTLIVED])
 
 
 # Looking a member up in its class costs as much as a small action; these are on the path of every call.
@@ -71,6 +72,7 @@ _STOP_TIMERS = ServerInviteAction.STOP_TIMERS
 _TELL_ACK = ServerInviteAction.TELL_ACK
 _TELL_CANCELLED = ServerInviteAction.TELL_CANCELLED
 _TELL_UNACKNOWLEDGED = ServerInviteAction.TELL_UNACKNOWLEDGED
+_FORGET = ServerInviteAction.FORGET
 
 
 class ServerCore(ReliableCore):
@@ -101,7 +103,8 @@ class ServerCore(ReliableCore):
 
     def _on_ack(self, output: AckArrived, now: float) -> None:
         request = output.request
-        usage = self.dialogs.get((request.call_id, request.to_tag or "", request.from_tag or ""))
+        dialog_id = (request.call_id, request.to_tag or "", request.from_tag or "")
+        usage = self.dialogs.get(dialog_id) or self.superseded.get(dialog_id)
         invite = None if usage is None else usage.unacknowledged.pop(request.cseq.sequence, None)
         if invite is None:
             self.counters["acks dropped"] += 1
@@ -572,6 +575,8 @@ class ServerCore(ReliableCore):
                 self._tell_cancelled(invite, message, now)
             elif action is _TELL_UNACKNOWLEDGED:
                 self._tell_unacknowledged(invite, now)
+            elif action is _FORGET:
+                self._forget_outlived(invite)
 
     def _accept(self, invite: ServerInvite, now: float) -> None:
         """Take note that our 2xx went out."""
@@ -657,6 +662,14 @@ class ServerCore(ReliableCore):
         usage.session.withdraw(invite.carrier)
         self._step_usage(usage, UsageInput.NOT_ACKNOWLEDGED, now, "unacknowledged")
 
+    def _forget_outlived(self, invite: ServerInvite) -> None:
+        """Let go a 2xx whose dialog has ended, and the dialog with the last of them."""
+        usage = invite.usage
+        usage.unacknowledged.pop(invite.transaction.request.cseq.sequence, None)
+        self.invites.pop(invite.transaction, None)
+        if not usage.unacknowledged:
+            self.superseded.pop(usage.dialog.id, None)
+
     def _start_expires(self, invite: ServerInvite, request: Request, now: float) -> None:
         expires = expiry_of(request)
         if expires is not None:
@@ -670,7 +683,7 @@ class ServerCore(ReliableCore):
         invite = self.invites.pop(transaction, None)
         if invite is not None and invite.reliables:
             self.superseded.pop(invite.usage.dialog.id, None)
-        if invite is not None and invite.state is ServerInviteState.ACCEPTED:
+        if invite is not None and invite.state in _WAIT_FOR_ACK:
             # Timer L and our own limit are both 64*T1: nothing more can be sent, and the limit is about to strike.
             self._queue.stop(invite, DialogTimer.RETRANSMIT)
 

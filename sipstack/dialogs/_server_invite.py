@@ -38,8 +38,10 @@ class ServerInviteState(enum.Enum):
     "A 2xx was sent and its ACK has not come."
     CONFIRMED = "confirmed"
     REFUSED = "refused"
+    OUTLIVED = "outlived"
+    "The dialog has ended before the ACK came: the 2xx is sent all the same, or the caller's INVITE would never end."
     ABANDONED = "abandoned"
-    "The 2xx was never acknowledged, or its dialog ended first."
+    "The 2xx was never acknowledged."
 
     __hash__ = object.__hash__  # members are singletons: the default hashes their name every time
 
@@ -82,6 +84,7 @@ class ServerInviteAction(enum.Enum):
     TELL_ACK = "tell ack"
     TELL_CANCELLED = "tell cancelled"
     TELL_UNACKNOWLEDGED = "tell unacknowledged"
+    FORGET = "forget"
 
     __hash__ = object.__hash__
 
@@ -111,7 +114,10 @@ TRANSITIONS: dict[
     (_S.ACCEPTED, _I.RETRANSMIT_DUE): ((_A.RESEND, _A.RESTART_RETRANSMIT), _S.ACCEPTED),
     (_S.ACCEPTED, _I.ACK): ((_A.STOP_TIMERS, _A.TELL_ACK), _S.CONFIRMED),
     (_S.ACCEPTED, _I.GIVE_UP_DUE): ((_A.STOP_TIMERS, _A.TELL_UNACKNOWLEDGED), _S.ABANDONED),
-    (_S.ACCEPTED, _I.USAGE_ENDED): ((_A.STOP_TIMERS,), _S.ABANDONED),
+    (_S.ACCEPTED, _I.USAGE_ENDED): ((), _S.OUTLIVED),
+    (_S.OUTLIVED, _I.RETRANSMIT_DUE): ((_A.RESEND, _A.RESTART_RETRANSMIT), _S.OUTLIVED),
+    (_S.OUTLIVED, _I.ACK): ((_A.STOP_TIMERS, _A.FORGET), _S.CONFIRMED),
+    (_S.OUTLIVED, _I.GIVE_UP_DUE): ((_A.STOP_TIMERS, _A.FORGET), _S.ABANDONED),
 }
 "The machine: what to do and where to go for each input that means something in a state."
 
@@ -127,6 +133,14 @@ ABSORBED = frozenset(
         _S.HELD: (_I.ACK, _I.RETRANSMIT_DUE, _I.GIVE_UP_DUE, _I.REFRESH_DUE, _I.TRANSPORT_ERROR),
         # A CANCEL that crossed the 2xx has no effect (9.2); a lost 2xx is sent again anyhow (RFC 6026 section 7.1).
         _S.ACCEPTED: (_I.CANCEL, _I.RELEASE, _I.REFRESH_DUE, _I.EXPIRED, _I.TRANSPORT_ERROR),
+        _S.OUTLIVED: (
+            _I.CANCEL,
+            _I.RELEASE,
+            _I.USAGE_ENDED,
+            _I.REFRESH_DUE,
+            _I.EXPIRED,
+            _I.TRANSPORT_ERROR,
+        ),
         _S.CONFIRMED: tuple(set(_I) - COMMANDS),
         _S.REFUSED: tuple(set(_I) - COMMANDS),
         _S.ABANDONED: tuple(set(_I) - COMMANDS),

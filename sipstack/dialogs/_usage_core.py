@@ -80,6 +80,7 @@ class UsageCore(ABC):
         self.invites: dict[ServerTransaction, ServerInvite] = {}
         self.requests: dict[ClientTransaction, Outgoing] = {}
         self.unanswered: dict[ServerTransaction, InviteUsage | None] = {}
+        self.superseded: dict[DialogId, InviteUsage] = {}
         self.counters: Counter[str] = Counter()
         self._tokens = tokens
         self._queue = transactions.queue
@@ -123,9 +124,9 @@ class UsageCore(ABC):
         if usage.server_invite is not None:
             # 15.1.2: requests of the dialog that still wait for an answer get one.
             self._step_server_invite(usage.server_invite, ServerInviteInput.USAGE_ENDED, now, request)
-        for invite in list(usage.unacknowledged.values()):
+        for invite in usage.unacknowledged.values():
             self._step_server_invite(invite, ServerInviteInput.USAGE_ENDED, now, request)
-        usage.unacknowledged.clear()
+            self.superseded[usage.dialog.id] = usage
         for transaction in list(usage.unanswered):
             self._refuse_unanswered(transaction, now)
 

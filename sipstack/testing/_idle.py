@@ -7,7 +7,7 @@ from typing import Any
 
 __all__ = ["assert_idle"]
 
-_HELD = ("transactions", "dialogs", "invites", "requests")
+_HELD = ("transactions", "dialogs", "invites", "requests", "superseded")
 "What a core may hold, by the names its floors give it."
 
 

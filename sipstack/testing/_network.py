@@ -20,6 +20,7 @@ import attrs
 import trio
 
 from sipstack.resolver import Answer, Query
+from sipstack.trace import Question, Record
 from sipstack.transport import DatagramSocket, HostPort, Stream, StreamListener
 
 from ._dns import VirtualDNS
@@ -296,6 +297,7 @@ class VirtualNetwork:
         self._streams: set[_VirtualStream] = set()
         self._ports: dict[str, itertools.count[int]] = {}
         self._partitions: set[frozenset[str]] = set()
+        self._exceptions: list[tuple[Question, float]] = []
         self._held: list[tuple[frozenset[str], _VirtualStream, bytes]] = []
         self._agenda: list[tuple[float, int, Callable[[], None]]] = []
         self._serial = itertools.count()
@@ -426,6 +428,13 @@ class VirtualNetwork:
             else:
                 self._held.append((between, sender, data))
 
+    def delay_next(self, question: str, seconds: float) -> None:
+        """Let the next datagram that a question names take exactly so long, once; ``math.inf`` loses it.
+
+        :param question: such as ``"b>a 200 INVITE"``; see `Question`. Asking twice is for the next two.
+        """
+        self._exceptions.append((Question.parse(question), seconds))
+
     def reset(self, one: str, other: str) -> None:
         """Break all connections between two hosts, as a reset does."""
         pair = {self.host(one).name, self.host(other).name}
@@ -473,11 +482,25 @@ class VirtualNetwork:
             return
         if self.mtu is not None and len(data) > self.mtu:
             return
+        exact = self._exact_delay(source, destination, data) if self._exceptions else None
+        if exact is not None:
+            if exact != math.inf:
+                self._after(exact, lambda: self._deliver_datagram(sender, data, source, destination))
+            return
         for _ in range(2 if self._happens(self.duplicate) else 1):
             if self._happens(self.loss):
                 continue
             delay = self._travel_time() + (self.reorder_delay if self._happens(self.reorder) else 0.0)
             self._after(delay, lambda: self._deliver_datagram(sender, data, source, destination))
+
+    def _exact_delay(self, source: HostPort, destination: HostPort, data: bytes) -> float | None:
+        summary = Record(0.0, "sent", "UDP", source, destination, data).summary
+        parties = self.host(source[0]).name, self.host(destination[0]).name
+        for index, (question, seconds) in enumerate(self._exceptions):
+            if question.matches(*parties, summary):
+                del self._exceptions[index]
+                return seconds
+        return None
 
     def _deliver_datagram(
         self, sender: _VirtualDatagramSocket, data: bytes, source: HostPort, destination: HostPort

@@ -3,6 +3,7 @@
 from ._masking import mask_credentials
 from ._passages import Passage
 from ._pcapng import PcapWriter
+from ._question import Question
 from ._record import Address, Direction, Note, Record, Summary
 from ._trace import Trace, Writer
 from ._writers import JsonLinesWriter, LadderWriter, RichLadderWriter
@@ -15,6 +16,7 @@ __all__ = [
     "Note",
     "Passage",
     "PcapWriter",
+    "Question",
     "Record",
     "RichLadderWriter",
     "Summary",

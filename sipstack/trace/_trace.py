@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections import deque
 from typing import Protocol
 
 from ._ladder import draw_ladder
 from ._passages import Passage, passages_of
+from ._question import Question
 from ._record import Address, Direction, Note, Record
 
 __all__ = ["Trace", "Writer"]
-
-_QUESTION = re.compile(r"(?P<sender>[^>\s]+)>(?P<receiver>[^>\s]+)(?:\s+(?P<what>\S+))?(?:\s+(?P<cseq>\S+))?")
 
 
 class Writer(Protocol):
@@ -87,19 +85,14 @@ class Trace:
     def times(self, question: str) -> list[float]:
         """List when messages were sent, in seconds after the first record, to the microsecond.
 
-        A question is ``"a>b"``, ``"a>b OPTIONS"`` (a request), ``"b>a 200"`` or ``"b>a 200 INVITE"`` (a response, to
-        that method); a party is its short name, or ``host:port``.
+        :param question: such as ``"b>a 200 INVITE"``; see `Question`.
         """
-        asked = _QUESTION.fullmatch(question.strip())
-        if asked is None or (asked["cseq"] and not asked["what"].isdigit()):
-            raise ValueError(f"{question!r} asks for no message; write it like 'a>b OPTIONS' or 'b>a 200 INVITE'.")
+        asked = Question.parse(question)
         start = self.start or 0.0
         return [
             round(passage.time - start, 6)
             for passage in self.passages()
-            if passage.sender == asked["sender"]
-            and passage.receiver == asked["receiver"]
-            and _is_what(passage, asked["what"], asked["cseq"])
+            if asked.matches(passage.sender, passage.receiver, passage.record.summary)
         ]
 
     def ladder(self) -> str:
@@ -116,12 +109,3 @@ class Trace:
                 entries.append(notes.popleft()[1])
             entries.append(passage)
         return [*entries, *(note for _, note in notes)]
-
-
-def _is_what(passage: Passage, what: str | None, cseq: str | None) -> bool:
-    summary = passage.record.summary
-    if what is None:
-        return True
-    if what.isdigit():
-        return summary.code == int(what) and (cseq is None or summary.cseq_method == cseq)
-    return summary.method == what

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sipstack.dialogs import (
+    AckReceived,
     ClientInviteState,
     InviteAnswered,
     InviteCancelled,
@@ -18,7 +19,7 @@ from sipstack.dialogs import (
 )
 from sipstack.message import LocalProtocolError
 
-from .wire import Wire, assert_idle, make_invite
+from .wire import SDP, SDP_TYPE, Wire, assert_idle, make_invite
 
 
 @pytest.mark.rfc("R3261-9.2-2", "R3261-9.2-3")
@@ -107,14 +108,40 @@ def test_late_2xx_is_acknowledged_each_time() -> None:
     wire.accept(received)
     wire.b.is_routing = False
     wire.run(2)
-    # The BYE got through though the ACK did not, so nothing is repeated.
-    assert wire.times("b 200 INVITE") == [0]
-    assert received.state is ServerInviteState.ABANDONED
+    # The BYE got through though the ACK did not.
+    assert wire.times("b 200 INVITE") == [0, 0.5]
+    assert received.state is ServerInviteState.CONFIRMED
+    assert not wire.b.layer.superseded
     answer = wire.last("b 200 INVITE")
     wire.inject(wire.a, bytes(answer))
     assert wire.sent()[-1] == "a ACK"
     wire.drain()
     assert_idle(wire)
+
+
+@pytest.mark.parametrize("is_acknowledged", [True, False])
+def test_2xx_outlives_an_early_bye(is_acknowledged: bool) -> None:
+    """The caller has ended its only early dialog, and its INVITE waits for a final response: the first one got lost."""
+    wire = Wire()
+    invite, received = wire.ring()
+    wire.drop_next = ["b 200 INVITE"]
+    (leg,) = invite.legs.values()
+    wire.a.layer.bye(leg, wire.now)
+    wire.b.layer.respond(received, 200, wire.now, body=SDP, content_type=SDP_TYPE)
+    wire.run(0.1)
+    assert wire.b.one(UsageEnded).cause == "remote"
+    assert received.state is ServerInviteState.OUTLIVED
+    wire.loss = 0.0 if is_acknowledged else 1.0
+    wire.run(33)
+    assert received.state is (ServerInviteState.CONFIRMED if is_acknowledged else ServerInviteState.ABANDONED)
+    assert wire.times("b 200 INVITE")[:4] == [0, 0.5] if is_acknowledged else [0, 0.5, 1.5, 3.5]
+    assert not wire.b.of(AckReceived)
+    assert not wire.b.layer.superseded
+    assert not wire.b.layer.invites
+    if is_acknowledged:
+        assert wire.sent()[-1] == "a ACK"
+        wire.drain()
+        assert_idle(wire)
 
 
 @pytest.mark.rfc("R3261-9.1-11")

@@ -149,10 +149,10 @@ def test_reinvite_of_an_early_dialog_is_refused() -> None:
 
 @pytest.mark.rfc("R3261-12.2.1.2-2")
 @pytest.mark.parametrize(
-    ("method", "code", "cause", "has_bye"),
-    [("INVITE", 481, "rejected", False), ("INVITE", 408, "timeout", True), ("INFO", 481, "rejected", False)],
+    ("method", "code", "cause"),
+    [("INVITE", 481, "rejected"), ("INVITE", 408, "timeout"), ("INFO", 481, "rejected")],
 )
-def test_request_refused_ends_the_dialog(method: str, code: int, cause: str, has_bye: bool) -> None:
+def test_request_refused_ends_the_dialog(method: str, code: int, cause: str) -> None:
     wire = Wire()
     usage, _ = wire.answer()
     if method == "INVITE":
@@ -164,7 +164,27 @@ def test_request_refused_ends_the_dialog(method: str, code: int, cause: str, has
     wire.run()
     assert wire.a.one(UsageEnded).cause == cause
     assert wire.a.one(UsageEnded).message.code == code
-    assert ("a BYE" in wire.sent()) is has_bye
+    assert "a BYE" in wire.sent()
+
+
+@pytest.mark.parametrize("is_leaving", [False, True])
+def test_request_that_overtakes_the_2xx_does_not_end_the_dialog(is_leaving: bool) -> None:
+    """The caller knows no dialog yet, and says so: the ACK is what tells."""
+    wire = Wire()
+    wire.drop_next = ["b 180 INVITE", "b 200 INVITE"]
+    wire.invite()
+    wire.run(0.1)
+    received = wire.b.one(InviteReceived).invite
+    wire.b.layer.respond(received, 200, wire.now, body=SDP, content_type=SDP_TYPE)
+    wire.b.layer.dialog_request(received.usage, "INFO", wire.now)
+    if is_leaving:
+        wire.b.layer.bye(received.usage, wire.now)
+    wire.run(0.1)
+    assert wire.sent()[-1] == "a 481 INFO"
+    assert not wire.b.of(UsageEnded)
+    wire.run(1)
+    assert ("b BYE" in wire.sent()) is is_leaving
+    assert received.usage.state is (UsageState.ENDED if is_leaving else UsageState.CONFIRMED)
 
 
 @pytest.mark.rfc("R3261-12.2.1.2-3")
@@ -285,7 +305,7 @@ def test_request_while_leaving_is_refused_481() -> None:
     wire.a.layer.bye(usage, wire.now)
     wire.b.layer.dialog_request(other, "INFO", wire.now)
     wire.run(0.1)
-    assert wire.sent()[-1] == "a 481 INFO"
+    assert wire.sent()[-3:] == ["a 481 INFO", "b BYE", "a 200 BYE"]
     with pytest.raises(LocalProtocolError):
         wire.a.layer.dialog_request(usage, "INFO", wire.now)
 
@@ -379,3 +399,21 @@ def test_reinvite_that_a_peer_leaves_unanswered_ends_after_the_call(has_provisio
     assert wire.a.one(UsageEnded).cause == "remote"
     assert_idle(wire)
     assert "a CANCEL" not in wire.sent()
+
+
+def test_updates_of_one_number_are_two() -> None:
+    """Each side counts its own requests: what becomes of the peer's says nothing of the offer in ours."""
+    wire = Wire()
+    usage, received = wire.answer()
+    wire.a.layer.update(usage, wire.now, body=SDP, content_type=SDP_TYPE)
+    wire.run(0.1)
+    received.dialog.local_sequence = usage.dialog.local_sequence - 1
+    wire.b.layer.update(received, wire.now)
+    wire.run(0.1)
+    assert wire.last("a UPDATE").cseq == wire.last("b UPDATE").cseq
+    assert wire.sent()[-1] == "a 200 UPDATE"
+    assert usage.session.has_local_offer
+    assert received.session.has_remote_offer
+    wire.b.layer.respond_request(wire.b.one(DialogRequest).transaction, 200, wire.now, body=SDP, content_type=SDP_TYPE)
+    wire.run(0.1)
+    assert usage.session.is_settled

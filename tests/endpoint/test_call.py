@@ -365,8 +365,7 @@ def test_response_that_ends_the_dialog_ends_the_call(code, cause) -> None:
             async def callee() -> None:
                 await pick_up(peer)
                 await peer.send(response_to(await peer.expect("INFO"), code))
-                if code == 408:
-                    await peer.send(response_to(await peer.expect("BYE"), 200))
+                await peer.send(response_to(await peer.expect("BYE"), 200))
 
             nursery.start_soon(callee)
             async with ep.call("sip:b:5060", offer=SDP) as call:

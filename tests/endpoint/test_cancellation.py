@@ -109,6 +109,118 @@ def test_cut_off_at_every_step(cut_off, way) -> None:
     assert steps > 10
 
 
+# The whole of an INVITE: a reliable 183 with SDP, PRACK, UPDATE, 200, ACK, re-INVITE, INFO, BYE.
+
+
+async def whole_caller(ep: sip.Endpoint, uri: str, offer: bytes | None) -> None:
+    try:
+        async with ep.invite(uri, offer=offer, require=["100rel"]) as fork:
+            async for event in fork.events():
+                match event:
+                    case sip.Progress(leg=sip.Leg() as leg):
+                        if offer is None:
+                            await leg.prack(SDP)
+                        await leg.update(SDP_3)
+                    case sip.Answered():
+                        break
+            call = await fork.answered()
+            await call.reinvite(SDP)
+            await call.info(b"x", "text/plain")
+            await call.hangup()
+    except sip.SipError:
+        pass  # what the other side did when it was cut off
+
+
+async def whole_callee(ep: sip.Endpoint) -> None:
+    received = await anext(ep.events())
+    assert isinstance(received, sip.InviteReceived)
+    async with received.call as call:
+        await call.ring(183, reliable=True, answer=SDP_2)
+        async for event in call.events():
+            match event:
+                case sip.UpdateReceived():
+                    await event.answer(SDP_2)
+                    await call.answer()
+                case sip.ReinviteReceived():
+                    await event.answer(SDP_3)
+                case sip.RequestReceived():
+                    await event.respond(200)
+
+
+def run_whole_call(way, offer, instrument_of, seed: int = 0):
+    """Run it with one side's task under an instrument; return that, and the trace."""
+    scopes = new_scopes()
+    instrument = instrument_of(scopes)
+
+    async def run_side(name: str, side, *arguments) -> None:
+        with scopes[name]:
+            await side(*arguments)
+
+    async def scenario(net) -> None:
+        if isinstance(instrument, CutOffAtMessage):
+            net.trace.subscribe(instrument)
+        else:
+            trio.lowlevel.add_instrument(instrument)
+        async with opened(net, way.listen("b")) as b, opened(net, way.listen("a")) as a:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(run_side, "callee", whole_callee, b, name="callee")
+                nursery.start_soon(run_side, "caller", whole_caller, a, way.uri("b"), offer, name="caller")
+                await trio.sleep(60)
+                for scope in scopes.values():
+                    scope.cancel()
+
+    trace = way.run(scenario, delay=0.01, seed=seed)
+    return instrument, trace
+
+
+@pytest.mark.parametrize("way", [UDP, TCP], ids=str)
+@pytest.mark.parametrize("offer", [SDP, None], ids=["offer", "offerless"])
+@pytest.mark.parametrize("cut_off", ["caller", "callee"])
+def test_whole_call_cut_off_at_every_checkpoint(cut_off, offer, way) -> None:
+    """Whatever the instant, neither side keeps a dialog, transaction, timer or task: `opened` looks."""
+    steps = 0
+    methods: set[str | None] = set()
+    while True:
+        steps += 1
+        instrument, trace = run_whole_call(way, offer, lambda scopes: CutOff(cut_off, scopes[cut_off], steps), steps)  # noqa: B023
+        methods |= {passage.record.method for passage in trace.passages()}
+        if instrument.steps > 0:  # it was done before
+            break
+    assert methods >= {"INVITE", "PRACK", "UPDATE", "ACK", "INFO", "BYE"}
+    assert steps > 6
+    # Nobody was cut off in the last run: the whole of it went over the wire.
+    whole = [passage.record.method or passage.record.code for passage in trace.passages()]
+    for expected in ("INVITE", 183, "PRACK", "UPDATE", "ACK", "INFO", "BYE"):
+        assert expected in whole
+    assert whole.count("INVITE") == whole.count("ACK") == 2
+
+
+class CutOffAtMessage:
+    """Cancel a scope when so many messages have left or come: a writer of the trace."""
+
+    def __init__(self, scope: trio.CancelScope, messages: int) -> None:
+        self.scope, self.steps = scope, messages
+
+    def write(self, record: sip.trace.Record) -> None:
+        self.steps -= 1
+        if self.steps == 0:
+            self.scope.cancel()
+
+
+@pytest.mark.parametrize("way", [UDP, TCP], ids=str)
+@pytest.mark.parametrize("offer", [SDP, None], ids=["offer", "offerless"])
+@pytest.mark.parametrize("cut_off", ["caller", "callee"])
+def test_whole_call_cut_off_at_every_message(cut_off, offer, way) -> None:
+    """The same between the checkpoints: when each message leaves and when it comes, and the next are on their way."""
+    messages = 0
+    while True:
+        messages += 1
+        instrument, _ = run_whole_call(way, offer, lambda scopes: CutOffAtMessage(scopes[cut_off], messages), messages)  # noqa: B023
+        if instrument.steps > 0:
+            break
+    assert messages > 30
+
+
 @pytest.mark.parametrize("cut_off", ["caller", "callee"])
 def test_cut_off_with_the_peer_out_of_reach(cut_off) -> None:
     """Every way out is bounded by the grace time, whatever the peer does not say."""

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import math
+
 import pytest
 import trio
 
@@ -306,3 +308,20 @@ def test_closing_a_listener_closes_what_nobody_accepted():
             await listener.accept()
 
     run(scenario)
+
+
+def test_a_message_asked_for_takes_its_own_time_once():
+    arrivals = []
+
+    async def scenario(net):
+        one, other = await pair(net)
+        net.delay_next("a>b OPTIONS", 2.0)
+        net.delay_next("a>b OPTIONS", math.inf)
+        for method in ("INFO", "OPTIONS", "OPTIONS", "OPTIONS"):
+            one.send_nowait(f"{method} sip:b SIP/2.0\r\nCSeq: 1 {method}\r\n\r\n".encode(), other.address)
+        arrivals.extend((time, data.split()[0]) for time, data in await receive_all(other))
+        one.close()
+        other.close()
+
+    run(scenario, delay=0.5)
+    assert arrivals == [(0.5, b"INFO"), (0.5, b"OPTIONS"), (2.0, b"OPTIONS")]
