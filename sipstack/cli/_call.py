@@ -109,7 +109,7 @@ class _Caller:
                 case Progress(response=response, leg=leg, reliable=is_reliable):
                     await self._take_provisional("progress", response, leg, is_reliable=is_reliable)
                 case EarlyDialogEnded(leg=leg):
-                    self._output.event("early_dialog_ended", "one early dialog is over", leg=leg.remote_tag)
+                    self._output.event("early_dialog_ended", None, leg=leg.remote_tag)
                 case Retried(response=response):
                     self._say("retried", response, "; sent again")
                 case Answered(response=response, leg=leg, call=made):

@@ -24,7 +24,7 @@ REFRESH = (*SESSION, "-d", "500")
     [
         ("uac_100rel", (), ("--reliable",)),
         ("uac_offerless_100rel", (), ("--reliable",)),
-        ("uac_update", (), ("--reliable",)),
+        ("uac_update", (), ("--reliable", "--ring", "0.5")),
         ("uac_refresh", REFRESH, ("--session-expires", str(EXPIRES))),
         ("uac_422", (), ("--session-expires", str(EXPIRES))),
     ],
@@ -41,7 +41,7 @@ def test_reliable_response_is_repeated_until_its_prack(sipp_uac, sipstack_answer
     statistics = sipp_uac(answering.target, scenario="uac_late_prack")
     assert statistics.code == 0, statistics.output
     # At 0.5 and 1.5 s; the PRACK comes at 2.
-    assert answering.finish().count("180 Ringing (INVITE, again)") == 2
+    assert answering.finish().count("180 Ringing (INVITE, SDP, again)") == 2
 
 
 @pytest.mark.parametrize(
