@@ -1,22 +1,24 @@
 """SIPp and the extensions of calls: 100rel (RFC 3262), UPDATE (RFC 3311), session timers (RFC 4028).
 
-A session lasts for 90 seconds at least, so whoever waits for its end waits long: those tests run where
-SIPSTACK_INTEROP_LONG is set.
+A session lasts for 90 seconds at least, so whoever waits for its end lets time run faster.
 """
 
-import os
-
 import pytest
+import trio
+import trio.testing
+
+import sipstack as sip
 
 pytestmark = pytest.mark.interop
 
-LONG = pytest.mark.skipif(
-    not os.environ.get("SIPSTACK_INTEROP_LONG"), reason="takes a minute: set SIPSTACK_INTEROP_LONG"
-)
 EXPIRES = 90
 "The least that a session may last (RFC 4028, section 4)."
 SESSION = ("-key", "session_expires", str(EXPIRES))
 REFRESH = (*SESSION, "-d", "500")
+SDP = (
+    b"v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n"
+    b"m=audio 49170 RTP/AVP 0\r\na=rtpmap:0 PCMU/8000\r\n"
+)
 
 
 @pytest.mark.parametrize(
@@ -45,47 +47,72 @@ def test_reliable_response_is_repeated_until_its_prack(sipp_uac, sipstack_answer
 
 
 @pytest.mark.parametrize(
-    ("scenario", "options", "arguments"),
+    ("scenario", "options", "arguments", "duration"),
     [
-        ("uas_100rel", (), ("--require-100rel",)),
-        ("uas_183_repeated", ("-nr",), ("--require-100rel",)),
-        ("uas_update", (), ("--require-100rel",)),
-        ("uas_offerless", (), ("--offerless",)),
-        ("uas_offerless_100rel", (), ("--offerless", "--require-100rel")),
-        ("uas_refresh", REFRESH, ("--session-expires", str(EXPIRES))),
-        ("uas_422", (), ("--session-expires", str(EXPIRES))),
+        ("uas_100rel", (), ("--require-100rel",), "0.1"),
+        ("uas_183_repeated", ("-nr",), ("--require-100rel",), "0.1"),
+        ("uas_update", (), ("--require-100rel",), "1"),
+        ("uas_offerless", (), ("--offerless",), "0.1"),
+        ("uas_offerless_100rel", (), ("--offerless", "--require-100rel"), "0.1"),
+        ("uas_refresh", REFRESH, ("--session-expires", str(EXPIRES)), "2"),
+        ("uas_422", (), ("--session-expires", str(EXPIRES)), "0.1"),
     ],
 )
-def test_callee(sipstack, sipp_uas, scenario, options, arguments):
+def test_callee(sipstack, sipp_uas, scenario, options, arguments, duration):
     callee = sipp_uas(*options, scenario=scenario)
-    caller = sipstack("call", callee.uri, "--duration", "2", *arguments)
+    caller = sipstack("call", callee.uri, "--duration", duration, *arguments)
     statistics = callee.finish()
     assert (statistics.code, statistics.succeeded) == (0, 1), statistics.output
     assert caller.wait().code == 0
 
 
-@LONG
-def test_caller_that_does_not_refresh_is_hung_up_on(sipp_uac, sipstack_answer):
-    answering = sipstack_answer("--max-calls", "1", "--session-expires", str(EXPIRES))
-    statistics = sipp_uac(answering.target, *SESSION, scenario="uac_no_refresh", seconds=EXPIRES + 10)
+# --- the end of a session, in a hurry -------------------------------------------------------------------------------
+
+HASTE = 40.0
+"Seconds of the endpoint's that pass in one of SIPp's: the shortest session is over in 1.5 of those."
+
+
+async def hastily(work):
+    """Open an endpoint whose clock runs fast, though not for retransmissions, and work with it."""
+    timers = sip.timers.TimerValues(t1=0.5 * HASTE, t2=4 * HASTE, t4=5 * HASTE)
+    policy = sip.SessionTimerPolicy(interval=EXPIRES)
+    async with sip.open_endpoint("udp://127.0.0.1:0", timers=timers, session_timer=policy, grace=2 * HASTE) as endpoint:
+        await work(endpoint)
+
+
+def in_haste(work):
+    trio.run(hastily, work, clock=trio.testing.MockClock(rate=HASTE))
+
+
+@pytest.mark.parametrize(("scenario", "reason"), [("uac_refreshed", "remote"), ("uac_no_refresh", "expired")])
+def test_session_of_a_caller(sipp_uac, scenario, reason):
+    async def answer(endpoint):
+        events = endpoint.events()
+        port = endpoint.urls[0].rpartition(":")[2]
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(call, port)
+            event = await anext(events)
+            async with event.call as incoming:
+                await incoming.answer(SDP)
+                assert await incoming.wait_ended() == reason
+
+    async def call(port):
+        statistics = await trio.to_thread.run_sync(lambda: sipp_uac(f"127.0.0.1:{port}", *SESSION, scenario=scenario))
+        assert (statistics.code, statistics.succeeded) == (0, 1), statistics.output
+
+    in_haste(answer)
+
+
+@pytest.mark.parametrize(("scenario", "reason"), [("uas_refreshed", "local"), ("uas_no_refresh", "expired")])
+def test_session_of_a_callee(sipp_uas, scenario, reason):
+    callee = sipp_uas(*SESSION, scenario=scenario)
+
+    async def call(endpoint):
+        async with endpoint.call(callee.uri, offer=SDP) as outgoing:
+            with trio.move_on_after(1.25 * EXPIRES):
+                await outgoing.wait_ended()
+        assert outgoing.end_reason == reason
+
+    in_haste(call)
+    statistics = callee.finish()
     assert (statistics.code, statistics.succeeded) == (0, 1), statistics.output
-    answering.finish()
-
-
-@LONG
-def test_callee_that_does_not_refresh_is_hung_up_on(sipstack, sipp_uas):
-    callee = sipp_uas(*SESSION, scenario="uas_no_refresh", seconds=EXPIRES + 10)
-    caller = sipstack("call", callee.uri, "--duration", str(2 * EXPIRES), "--session-expires", str(EXPIRES))
-    statistics = callee.finish(EXPIRES + 15)
-    assert (statistics.code, statistics.succeeded) == (0, 1), statistics.output
-    caller.wait()
-
-
-@LONG
-@pytest.mark.timeout(EXPIRES + 60)
-def test_caller_refreshes(sipstack, sipp_uas):
-    callee = sipp_uas(*SESSION, scenario="uas_refreshed", seconds=EXPIRES + 30)
-    caller = sipstack("call", callee.uri, "--duration", str(EXPIRES + 10), "--session-expires", str(EXPIRES))
-    statistics = callee.finish(EXPIRES + 40)
-    assert (statistics.code, statistics.succeeded) == (0, 1), statistics.output
-    assert caller.wait().code == 0
