@@ -247,7 +247,7 @@ def build_parser() -> argparse.ArgumentParser:
         description = f"{summary[0].upper()}{summary[1:]}."
         return commands.add_parser(name, help=summary, description=description, epilog=epilog)
 
-    demo = add("demo", "register, call, ring, answer, re-INVITE and hang up, all on this machine", _DEMO)
+    demo = add("demo", "register, fork a call to two phones, answer, re-INVITE and hang up, all on this machine", _DEMO)
     _common(demo)
 
     answer = add("answer", "answer every call, until Ctrl-C", _ANSWER)
