@@ -305,7 +305,9 @@ def build_parser() -> argparse.ArgumentParser:
         help="send no SDP in the INVITE: the callee makes the offer, and the ACK or PRACK answers it",
     )
     call.add_argument(
-        "--require-100rel", action="store_true", help="insist on reliable provisional responses (RFC 3262)"
+        "--require-100rel",
+        action="store_true",
+        help="require reliable provisional responses (RFC 3262); who refuses that with 420 is called again without",
     )
     _session_timer(call)
     call.add_argument("--json", action="store_true", help="print one JSON object per event")
