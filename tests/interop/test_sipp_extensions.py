@@ -66,53 +66,104 @@ def test_callee(sipstack, sipp_uas, scenario, options, arguments, duration):
     assert caller.wait().code == 0
 
 
-# --- the end of a session, in a hurry -------------------------------------------------------------------------------
+# --- what the command does not do, or not soon enough: endpoints in this process ------------------------------------
 
 HASTE = 40.0
-"Seconds of the endpoint's that pass in one of SIPp's: the shortest session is over in 1.5 of those."
+"Seconds of an endpoint's that pass in one of SIPp's: the shortest session is over in 1.5 of those."
+
+SLOW = sip.TimerValues(t1=0.5 * HASTE, t2=4 * HASTE, t4=5 * HASTE)
+"What makes retransmissions take their usual time on a clock that runs fast."
 
 
-async def hastily(work):
-    """Open an endpoint whose clock runs fast, though not for retransmissions, and work with it."""
-    timers = sip.timers.TimerValues(t1=0.5 * HASTE, t2=4 * HASTE, t4=5 * HASTE)
-    policy = sip.SessionTimerPolicy(interval=EXPIRES)
-    async with sip.open_endpoint("udp://127.0.0.1:0", timers=timers, session_timer=policy, grace=2 * HASTE) as endpoint:
-        await work(endpoint)
+def in_haste(work, timers):
+    async def main():
+        policy = sip.SessionTimerPolicy(interval=EXPIRES)
+        async with sip.open_endpoint(
+            "udp://127.0.0.1:0", timers=timers, session_timer=policy, grace=2 * HASTE
+        ) as endpoint:
+            await work(endpoint)
+
+    trio.run(main, clock=trio.testing.MockClock(rate=HASTE))
 
 
-def in_haste(work):
-    trio.run(hastily, work, clock=trio.testing.MockClock(rate=HASTE))
+def be_called(sipp_uac, scenario, take, timers=SLOW):
+    """Let SIPp call, and hand the call to `take`."""
 
-
-@pytest.mark.parametrize(("scenario", "reason"), [("uac_refreshed", "remote"), ("uac_no_refresh", "expired")])
-def test_session_of_a_caller(sipp_uac, scenario, reason):
     async def answer(endpoint):
         events = endpoint.events()
-        port = endpoint.urls[0].rpartition(":")[2]
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(call, port)
+            nursery.start_soon(call, endpoint.urls[0].rpartition(":")[2])
             event = await anext(events)
             async with event.call as incoming:
-                await incoming.answer(SDP)
-                assert await incoming.wait_ended() == reason
+                await take(incoming)
 
     async def call(port):
         statistics = await trio.to_thread.run_sync(lambda: sipp_uac(f"127.0.0.1:{port}", *SESSION, scenario=scenario))
         assert (statistics.code, statistics.succeeded) == (0, 1), statistics.output
 
-    in_haste(answer)
+    in_haste(answer, timers)
+
+
+def call_sipp(sipp_uas, scenario, take):
+    """Call SIPp, and hand the fork to `take`."""
+    callee = sipp_uas(*SESSION, scenario=scenario)
+
+    async def call(endpoint):
+        async with endpoint.invite(callee.uri, offer=SDP, require=["100rel"]) as fork:
+            await take(fork)
+
+    in_haste(call, SLOW)
+    statistics = callee.finish()
+    assert (statistics.code, statistics.succeeded) == (0, 1), statistics.output
+
+
+@pytest.mark.parametrize(("scenario", "reason"), [("uac_refreshed", "remote"), ("uac_no_refresh", "expired")])
+def test_session_of_a_caller(sipp_uac, scenario, reason):
+    async def take(call):
+        await call.answer(SDP)
+        assert await call.wait_ended() == reason
+
+    be_called(sipp_uac, scenario, take)
 
 
 @pytest.mark.parametrize(("scenario", "reason"), [("uas_refreshed", "local"), ("uas_no_refresh", "expired")])
 def test_session_of_a_callee(sipp_uas, scenario, reason):
-    callee = sipp_uas(*SESSION, scenario=scenario)
-
-    async def call(endpoint):
-        async with endpoint.call(callee.uri, offer=SDP) as outgoing:
+    async def take(fork):
+        async with await fork.answered() as call:
             with trio.move_on_after(1.25 * EXPIRES):
-                await outgoing.wait_ended()
-        assert outgoing.end_reason == reason
+                await call.wait_ended()
+        assert call.end_reason == reason
 
-    in_haste(call)
-    statistics = callee.finish()
-    assert (statistics.code, statistics.succeeded) == (0, 1), statistics.output
+    call_sipp(sipp_uas, scenario, take)
+
+
+def test_caller_that_never_acknowledges_is_hung_up_on(sipp_uac):
+    async def take(call):
+        await call.answer(SDP)
+        before = trio.current_time()
+        assert await call.wait_ended() == "unacknowledged"
+        assert trio.current_time() - before >= 32
+
+    be_called(sipp_uac, "uac_no_ack", take, sip.TimerValues())
+
+
+def test_caller_is_sent_updates(sipp_uac):
+    async def take(call):
+        await call.ring(183, reliable=True, answer=SDP)
+        assert (await call.update(SDP.replace(b"1 1 IN", b"1 2 IN"))).code == 200
+        await call.answer()
+        assert isinstance(await anext(call.events()), sip.AckReceived)
+        assert (await call.update(SDP.replace(b"1 1 IN", b"1 3 IN"))).code == 200
+        assert await call.wait_ended() == "remote"
+
+    be_called(sipp_uac, "uac_updated", take)
+
+
+def test_callee_is_sent_updates(sipp_uas):
+    async def take(fork):
+        progress = await anext(fork.events())
+        assert (await progress.leg.update(SDP.replace(b"1 1 IN", b"1 2 IN"))).code == 200
+        call = await fork.answered()
+        assert (await call.update(SDP.replace(b"1 1 IN", b"1 3 IN"))).code == 200
+
+    call_sipp(sipp_uas, "uas_updated", take)
