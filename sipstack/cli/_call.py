@@ -34,6 +34,8 @@ __all__ = ["call"]
 _PATIENCE = 180.0
 "Seconds; a proxy that is to wait at least so long gives up too (RFC 3261, section 16.6, Timer C)."
 
+_NOTHING = "there is nothing in the callee's offer that we could take."
+
 
 async def call(job: Job) -> int:
     """Call, print what comes, and return 0 for a call, the class of the response for none, 1 for no response."""
@@ -139,11 +141,17 @@ class _Caller:
         self._output.event("prack", "PRACK", leg=leg.remote_tag, rseq=response.rseq)
         offer = leg.session.offer
         if leg.session.has_remote_offer and offer is not None:
-            answer = session_answer(self._session, offer) or session_refusal(self._session, offer)
-            try:
-                await leg.prack(answer)
-            except SipError as error:  # what becomes of the INVITE is told by its own events
-                self._output.error(f"the PRACK came to nothing: {sentence(error)}")
+            await self._answer_in_prack(leg, offer)
+
+    async def _answer_in_prack(self, leg: Leg, offer: bytes) -> None:
+        answer = session_answer(self._session, offer)
+        try:
+            await leg.prack(answer or session_refusal(self._session, offer))
+        except SipError as error:  # what becomes of the INVITE is told by its own events
+            self._output.error(f"the PRACK came to nothing: {sentence(error)}")
+        if answer is None:
+            self._output.error(_NOTHING)
+            await self._fork.cancel()
 
     async def _acknowledge(self, call: Call) -> bool:
         """Answer the offer of a 2xx, where the INVITE had none; one that cannot be met too, but then hang up."""
@@ -154,7 +162,7 @@ class _Caller:
         if answer is not None:
             await call.acknowledge(answer)
             return True
-        self._output.error("there is nothing in the callee's offer that we could take.")
+        self._output.error(_NOTHING)
         refusal = session_refusal(self._session, offer)
         if refusal is not None:
             await call.acknowledge(refusal)

@@ -167,6 +167,43 @@ def test_a_call_without_offer(start: Start, answering: Start, ours: Any, theirs:
     assert answer.finish() == 0
 
 
+_VIDEO_PHONE = """
+import sys, trio, sipstack as sip
+
+OFFER = (
+    b"v=0\\r\\no=- 1 1 IN IP4 127.0.0.1\\r\\ns=-\\r\\nc=IN IP4 127.0.0.1\\r\\nt=0 0\\r\\n"
+    b"m=video 4002 RTP/AVP 97\\r\\na=rtpmap:97 VP8/90000\\r\\n"
+)
+
+async def main():
+    async with sip.open_endpoint("udp://127.0.0.1:0") as endpoint:
+        events = endpoint.events()
+        print("listening on", endpoint.urls[0], flush=True)
+        event = await anext(events)
+        async with event.call as call:
+            if sys.argv[1] == "PRACK":
+                await call.ring(183, reliable=True, answer=OFFER)
+            else:
+                await call.answer(OFFER)
+            await call.wait_ended()
+            print(call.remote_sdp.decode().splitlines()[-1], flush=True)
+
+trio.run(main)
+"""
+
+
+@pytest.mark.parametrize(("answered_in", "code"), [("ACK", 1), ("PRACK", 4)])
+def test_an_offer_with_nothing_for_us_is_answered_all_the_same(
+    start: Start, run_python: Start, answered_in: str, code: int
+) -> None:
+    phone = run_python("-c", _VIDEO_PHONE, answered_in)
+    call = start("call", f"sip:{phone.listening()}", "--offerless", "--duration", "0.1")
+    assert call.finish() == code
+    assert "nothing in the callee's offer" in assert_one_sentence(call, "call")
+    assert phone.finish() == 0
+    assert phone.rest() == ["m=video 0 RTP/AVP 97"]
+
+
 def test_the_peer_is_held_and_resumed(start: Start, answering: Start) -> None:
     answer, uri = answering("--max-calls", "1")
     call = start("call", uri, "--duration", "0.9", "--hold-after", "0.1", "--session-expires", "1800", "-v")

@@ -35,7 +35,8 @@ def test_caller(sipp_uac, sipstack_answer, scenario, options, arguments):
     answering = sipstack_answer("--max-calls", "1", *arguments)
     statistics = sipp_uac(answering.target, *options, scenario=scenario)
     assert (statistics.code, statistics.succeeded) == (0, 1), statistics.output
-    answering.finish()
+    refreshes = 2 if scenario == "uac_refresh" else 0
+    assert answering.finish().count("UPDATE, the session is refreshed") == refreshes
 
 
 def test_reliable_response_is_repeated_until_its_prack(sipp_uac, sipstack_answer):
