@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import trio
 
+from sipstack.dialogs import SessionTimerPolicy
 from sipstack.endpoint import (
     CallEnded,
     Event,
@@ -32,7 +33,13 @@ async def answer(job: Job) -> int:
     """Answer until a signal comes, or so many calls have ended."""
     network = TrioNetwork()
     urls = job.arguments.listen or _EVERYWHERE
-    async with open_endpoint(*urls, network=network, trace=job.trace, methods=METHODS) as endpoint:
+    async with open_endpoint(
+        *urls,
+        network=network,
+        trace=job.trace,
+        methods=METHODS,
+        session_timer=SessionTimerPolicy(interval=job.arguments.session_expires),
+    ) as endpoint:
         # Asked for first: whoever reads that we listen may call at once.
         events = endpoint.events()
         for url in endpoint.urls:
@@ -115,26 +122,42 @@ class _Answerer:
         """
         status, ring = self._arguments.status, self._arguments.ring
         session = self._session(call)
-        sdp = session_answer(session, call.offer) if session is not None else None
         if session is None:
-            status, ring = 500, 0.0
-        elif sdp is None and status == 200:
-            status, ring = 488, 0.0
-        # Who refuses at once does not ring.
-        if ring or status == 200:
-            await call.ring()
-            self._output.event("ringing", f"{label}180 Ringing", **fields, code=180)
-            with trio.move_on_after(ring):
-                await call.wait_ended()
-        if session is None or sdp is None or status != 200:
-            await call.reject(status, headers=EXPLANATIONS.get(status, ()))
-            self._output.event("rejected", f"{label}{status}", **fields, code=status)
-            self._output.event("ended", None, **fields, reason="rejected")
+            await self._reject(call, 500, label, fields)
             return
-        await call.answer(sdp)
-        self._output.event("answered", f"{label}200 OK", **fields, code=200)
-        conversation = Conversation(call, session, self._output, label=label, fields=fields)
-        await conversation.hold(seconds(self._arguments.hangup_after))
+        sdp = session_answer(session, call.offer)
+        if sdp is None and status == 200:
+            status, ring = 488, 0.0
+        conversation = Conversation(session, self._output, label=label, fields=fields)
+        # Who refuses at once does not ring.
+        is_reliable = False
+        if ring or status == 200:
+            is_reliable = await self._ring(call, conversation, sdp)
+            with trio.move_on_after(ring):
+                await conversation.follow(call)
+        if status != 200:
+            await self._reject(call, status, label, fields)
+            return
+        await call.answer(None if is_reliable else sdp)
+        conversation.say("answered", "200 OK", code=200)
+        await conversation.hold(call, seconds(self._arguments.hangup_after))
+
+    async def _reject(self, call: IncomingCall, code: int, label: str, fields: dict[str, object]) -> None:
+        await call.reject(code, headers=EXPLANATIONS.get(code, ()))
+        self._output.event("rejected", f"{label}{code}", **fields, code=code)
+        self._output.event("ended", None, **fields, reason="rejected")
+
+    async def _ring(self, call: IncomingCall, conversation: Conversation, sdp: bytes | None) -> bool:
+        """Ring; return whether that was acknowledged, so that the SDP is with the caller already."""
+        is_reliable = call.can_ring_reliably and (self._arguments.reliable or "100rel" in call.invite.require)
+        if not is_reliable:
+            await call.ring()
+            conversation.say("ringing", "180 Ringing", code=180, reliable=False)
+            return False
+        conversation.say("ringing", "180 Ringing", code=180, reliable=True)
+        await call.ring(reliable=True, answer=sdp)
+        conversation.say("prack", "PRACK")
+        return True
 
     def _session(self, call: IncomingCall) -> LocalSession | None:
         """Describe our side as the caller can reach it; None if no way leads back."""

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from importlib.metadata import version
 from typing import Any, NoReturn
 
+from sipstack.dialogs import SessionTimerPolicy
 from sipstack.message import URI, LocalProtocolError, MalformedMessage
 from sipstack.transport import ListenURL, TLSConfig, parse_nameserver
 
@@ -44,6 +45,7 @@ expected: the ports in it are just valid numbers.
 examples:
   sipstack answer                                  on UDP and TCP, port 5060 of all addresses
   sipstack answer --ring 3 --hangup-after 10       180, three seconds later 200, ten seconds later BYE
+  sipstack answer --ring 3 --reliable              the same, but wait for the PRACK of the 180
   sipstack answer --status 486                     be busy
   sipstack answer --listen udp://127.0.0.1:0 --max-calls 1 --json
 """
@@ -55,6 +57,8 @@ examples:
   sipstack call sip:bob@192.0.2.7                  until bob hangs up, or Ctrl-C
   sipstack call sip:bob@example.com --user alice --password secret --duration 5
   sipstack call sip:bob@192.0.2.7 --cancel-after 2
+  sipstack call sip:bob@192.0.2.7 --require-100rel --offerless
+  sipstack call sip:bob@192.0.2.7 --duration 8 --hold-after 2
   sipstack call "sip:bob@192.0.2.7;transport=tcp" --ladder
   sipstack call tel:+15551234 --proxy sip:gateway.example.com
 
@@ -84,6 +88,8 @@ examples:
 
 
 _FROM = "who we are (default: U at the proxy or target; without --user, sipstack at our own address)"
+
+_SHORTEST_SESSION = SessionTimerPolicy().least
 
 
 class _Parser(argparse.ArgumentParser):
@@ -208,6 +214,15 @@ def _listen(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _session_timer(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--session-expires",
+        metavar="N",
+        type=_whole("session interval", _SHORTEST_SESSION, 2**31 - 1),
+        help=f"ask for a session timer of N seconds, at least {_SHORTEST_SESSION} (RFC 4028)",
+    )
+
+
 def _credentials(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("authentication")
     group.add_argument("--user", metavar="U", help="the name to answer a 401 or 407 with, and the user of our own URI")
@@ -232,7 +247,7 @@ def build_parser() -> argparse.ArgumentParser:
         description = f"{summary[0].upper()}{summary[1:]}."
         return commands.add_parser(name, help=summary, description=description, epilog=epilog)
 
-    demo = add("demo", "register, call, ring, answer, re-INVITE and hang up, all on this machine", _DEMO)
+    demo = add("demo", "register, fork a call to two phones, answer, re-INVITE and hang up, all on this machine", _DEMO)
     _common(demo)
 
     answer = add("answer", "answer every call, until Ctrl-C", _ANSWER)
@@ -252,6 +267,11 @@ def build_parser() -> argparse.ArgumentParser:
         help="let it ring so long before answering (default: 0)",
     )
     answer.add_argument(
+        "--reliable",
+        action="store_true",
+        help="send the 180 reliably, with our SDP in it, where the caller takes that (RFC 3262)",
+    )
+    answer.add_argument(
         "--status", metavar="CODE", type=_status, default=200, help="the final code to answer with (default: 200)"
     )
     answer.add_argument(
@@ -260,6 +280,7 @@ def build_parser() -> argparse.ArgumentParser:
     answer.add_argument(
         "--max-calls", metavar="N", type=_whole("number of calls", 1, 10**9), help="exit when N calls have ended"
     )
+    _session_timer(answer)
     answer.add_argument("--json", action="store_true", help="print one JSON object per event")
     _common(answer)
 
@@ -272,6 +293,23 @@ def build_parser() -> argparse.ArgumentParser:
     call.add_argument(
         "--cancel-after", metavar="SECONDS", type=_seconds, help="send CANCEL if there is no answer after so long"
     )
+    call.add_argument(
+        "--hold-after",
+        metavar="SECONDS",
+        type=_seconds,
+        help="put the peer on hold so long after the answer; with --duration, resume halfway from there to the end",
+    )
+    call.add_argument(
+        "--offerless",
+        action="store_true",
+        help="send no SDP in the INVITE: the callee makes the offer, and the ACK or PRACK answers it",
+    )
+    call.add_argument(
+        "--require-100rel",
+        action="store_true",
+        help="require reliable provisional responses (RFC 3262); who refuses that with 420 is called again without",
+    )
+    _session_timer(call)
     call.add_argument("--json", action="store_true", help="print one JSON object per event")
     _common(call)
 
@@ -319,4 +357,8 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     if (getattr(parsed, "user", None) is None) != (getattr(parsed, "password", None) is None):
         parser.prog = f"sipstack {parsed.command}"
         parser.error("--user and --password go together, and one of them is missing")
+    hold, duration = getattr(parsed, "hold_after", None), getattr(parsed, "duration", None)
+    if hold is not None and duration is not None and hold >= duration:
+        parser.prog = f"sipstack {parsed.command}"
+        parser.error(f"--hold-after {hold:g} is not before the end of the call, --duration {duration:g}")
     return parsed

@@ -50,10 +50,24 @@ class LocalSession:
 
         :raises SdpError: the offer is none.
         """
-        answer = answer_to(
-            SessionDescription.parse(offered), _ANSWERED, address=self._address, session_id=self._session_id
-        )
+        answer = self._answer(offered, _ANSWERED)
         return None if answer.is_rejected else self._keep(answer)
+
+    def refuse(self, offered: bytes) -> bytes:
+        """Answer an offer that no response can refuse: that of a 2xx or a PRACK; every stream of it is.
+
+        :raises SdpError: the offer is none.
+        """
+        return self._keep(self._answer(offered, Capabilities(())))
+
+    def adopt(self, description: bytes) -> None:
+        """Go on from a description of ours that somebody else made: the call, to hold the peer."""
+        self._latest = SessionDescription.parse(description)
+
+    def _answer(self, offered: bytes, capabilities: Capabilities) -> SessionDescription:
+        return answer_to(
+            SessionDescription.parse(offered), capabilities, address=self._address, session_id=self._session_id
+        )
 
     def _keep(self, description: SessionDescription) -> bytes:
         self._latest = description if self._latest is None else next_version(self._latest, description)

@@ -170,8 +170,12 @@ class DialogLayer(ServerCore, ClientCore):
 
     @property
     def has_unfinished(self) -> bool:
-        """Whether a leg lives, or an INVITE or BYE of ours waits for its final response: a peer should hear the end."""
-        return bool(self.dialogs) or any(
+        """Whether a leg lives, or an INVITE or BYE of ours waits for its final response: a peer should hear the end.
+
+        An early leg of an INVITE of ours lives no longer than that waits; once it is answered, the proxy that forked it
+        ends the others, and tells us nothing of that.
+        """
+        return any(not usage.is_caller or usage.state is not UsageState.EARLY for usage in self.dialogs.values()) or any(
             not outgoing.is_finished and (outgoing.invite is not None or outgoing.request.method == "BYE")
             for outgoing in self.requests.values()
         )

@@ -35,24 +35,40 @@ def assert_one_sentence(command: Any, name: str) -> str:
 # demo
 
 
-def test_demo_draws_a_whole_call_in_order(start: Start) -> None:
+def test_demo_draws_a_whole_forked_call_in_order(start: Start) -> None:
     demo = start("demo")
     assert demo.finish() == 0
     lines = demo.rest()
     said = [
-        "REGISTER", r"200 OK \(REGISTER", r"INVITE \(SDP", r"180 Ringing \(INVITE", r"200 OK \(INVITE, SDP", "ACK",
+        "REGISTER", r"200 OK \(REGISTER",
+        # Both phones ring reliably, and each is told so by a PRACK of its own.
+        r"INVITE \(SDP", "183 INVITE SDP", "PRACK", r"200 OK \(PRACK",
+        r"180 Ringing \(INVITE", "PRACK", r"200 OK \(PRACK",
+        # One answers, the other is cancelled.
+        r"200 OK \(INVITE, SDP", "ACK", "CANCEL", r"200 OK \(CANCEL", "487 INVITE", "ACK",
         r"INVITE \(SDP", r"200 OK \(INVITE, SDP", "ACK", "BYE", r"200 OK \(BYE", "REGISTER", r"200 OK \(REGISTER",
     ]  # fmt: skip
     position = 0
     for pattern in said:
         position = next(number for number in range(position, len(lines)) if re.search(pattern, lines[number])) + 1
-    assert "alice" in lines[0]
-    assert "bob" in lines[0]
+    assert re.split(r"\s{2,}", lines[0].strip()) == ["alice", "proxy", "bob's desk", "bob's mobile"]
+    assert max(map(len, lines[:-1])) <= 100
     assert not any("again" in line for line in lines)
     times = [float(line.split()[0]) for line in lines[2:position]]
     assert times == sorted(times)
-    assert re.fullmatch(r"\d+ messages in \d+\.\d s: .*\.", lines[-1])
+    assert re.fullmatch(r"\d+ messages in \d+\.\d s: .* 2 of them reliably; .* re-INVITE \(200\).*\.", lines[-1])
     assert demo.errors == ""
+
+
+def test_a_signal_ends_the_demo_in_order(start: Start) -> None:
+    demo = start("demo", "--ladder")
+    demo.expect("183", stream="stderr")
+    demo.signal(signal.SIGINT)
+    assert demo.finish() == 130
+    last = demo.errors
+    assert "CANCEL" in last
+    assert len(re.findall(r"200 OK \(REGISTER\)", last)) == 3  # un-registered, all of them: those of before are read
+    assert "again" not in last
 
 
 # call and answer
@@ -98,6 +114,105 @@ def test_both_sides_as_json_lines(start: Start) -> None:
     assert answer.expect_event("answered")["call"] == 1
     assert answer.expect_event("ended")["reason"] == "local"
     assert answer.finish() == 0
+
+
+def test_reliable_ringing_is_acknowledged_and_carries_the_sdp(start: Start, answering: Start) -> None:
+    answer, uri = answering("--reliable", "--max-calls", "1", "--json")
+    call = start("call", uri, "--require-100rel", "--duration", "0.1", "--json", "--ladder")
+    ringing = call.expect_event("ringing")
+    assert ringing["reliable"] is True
+    prack = call.expect_event("prack")
+    assert prack["leg"] == ringing["leg"]
+    assert prack["rseq"] >= 1
+    assert call.expect_event("answered")["leg"] == ringing["leg"]
+    assert call.finish() == 0
+    for words in (r"180 Ringing \(INVITE, SDP\)", r" PRACK ", r"200 OK \(PRACK\)", r"200 OK \(INVITE\)"):
+        assert re.search(words, call.errors), words
+    assert answer.finish() == 0
+    assert answer.rest()[1:] != []
+
+
+def test_reliable_ringing_is_left_out_where_the_caller_does_not_take_it(answering: Start) -> None:
+    answer, uri = answering("--reliable", "--ring", "20", "--json")
+    host, port = uri.partition("@")[2].split(":")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as caller:
+        caller.settimeout(10)
+        caller.bind(("127.0.0.1", 0))
+        place = "{}:{}".format(*caller.getsockname())
+        caller.sendto(
+            (
+                f"INVITE {uri} SIP/2.0\r\nVia: SIP/2.0/UDP {place};branch=z9hG4bKold\r\nMax-Forwards: 70\r\n"
+                f"From: <sip:old@{place}>;tag=1\r\nTo: <{uri}>\r\nCall-ID: old\r\nCSeq: 1 INVITE\r\n"
+                f"Contact: <sip:old@{place}>\r\nContent-Length: 0\r\n\r\n"
+            ).encode(),
+            (host, int(port)),
+        )
+        response = caller.recv(65_535)
+        assert response.startswith(b"SIP/2.0 180 ")
+        assert b"RSeq" not in response
+    assert answer.expect_event("ringing")["reliable"] is False
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "answered_in"),
+    [((), (), "ACK"), (("--require-100rel",), (), "PRACK"), ((), ("--reliable",), "PRACK")],
+    ids=["ack", "required", "offered"],
+)
+def test_a_call_without_offer(start: Start, answering: Start, ours: Any, theirs: Any, answered_in: str) -> None:
+    answer, uri = answering(*theirs, "--max-calls", "1")
+    call = start("call", uri, "--offerless", *ours, "--duration", "0.1", "--ladder")
+    assert call.finish() == 0
+    assert re.search(r"─ INVITE ─", call.errors)
+    assert re.search(rf"─ {answered_in} \(SDP\) ─", call.errors)
+    assert answer.finish() == 0
+
+
+_VIDEO_PHONE = """
+import sys, trio, sipstack as sip
+
+OFFER = (
+    b"v=0\\r\\no=- 1 1 IN IP4 127.0.0.1\\r\\ns=-\\r\\nc=IN IP4 127.0.0.1\\r\\nt=0 0\\r\\n"
+    b"m=video 4002 RTP/AVP 97\\r\\na=rtpmap:97 VP8/90000\\r\\n"
+)
+
+async def main():
+    async with sip.open_endpoint("udp://127.0.0.1:0") as endpoint:
+        events = endpoint.events()
+        print("listening on", endpoint.urls[0], flush=True)
+        event = await anext(events)
+        async with event.call as call:
+            if sys.argv[1] == "PRACK":
+                await call.ring(183, reliable=True, answer=OFFER)
+            else:
+                await call.answer(OFFER)
+            await call.wait_ended()
+            print(call.remote_sdp.decode().splitlines()[-1], flush=True)
+
+trio.run(main)
+"""
+
+
+@pytest.mark.parametrize(("answered_in", "code"), [("ACK", 1), ("PRACK", 4)])
+def test_an_offer_with_nothing_for_us_is_answered_all_the_same(
+    start: Start, run_python: Start, answered_in: str, code: int
+) -> None:
+    phone = run_python("-c", _VIDEO_PHONE, answered_in)
+    call = start("call", f"sip:{phone.listening()}", "--offerless", "--duration", "0.1")
+    assert call.finish() == code
+    assert "nothing in the callee's offer" in assert_one_sentence(call, "call")
+    assert phone.finish() == 0
+    assert phone.rest() == ["m=video 0 RTP/AVP 97"]
+
+
+def test_the_peer_is_held_and_resumed(start: Start, answering: Start) -> None:
+    answer, uri = answering("--max-calls", "1")
+    call = start("call", uri, "--duration", "0.9", "--hold-after", "0.1", "--session-expires", "1800", "-v")
+    assert call.finish() == 0
+    assert call.rest()[2:4] == ["hold: 200 OK", "resume: 200 OK"]
+    assert "a=sendonly" in call.errors
+    assert "Session-Expires: 1800" in call.errors
+    assert answer.finish() == 0
+    assert sum("INVITE, answered 200" in line for line in answer.rest()) == 2
 
 
 @pytest.mark.parametrize(("status", "code"), [("302", 3), ("486", 4), ("503", 5), ("603", 6)])

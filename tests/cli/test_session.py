@@ -101,3 +101,14 @@ def test_the_address_named_is_the_one_the_peer_can_reach(urls: list[str], peer: 
 )
 def test_a_peer_is_where_its_request_came_from(via: str, peer: str | None) -> None:
     assert peer_of(Request("INVITE", "sip:bob@192.0.2.5", headers=[("Via", via)])) == peer
+
+
+def test_an_offer_that_must_be_answered_is_refused_stream_by_stream() -> None:
+    refusal = parsed(LocalSession("192.0.2.5").refuse(OFFER))
+    assert [media.port for media in refusal.media] == [0, 0]
+
+
+def test_the_next_description_follows_the_one_that_was_adopted() -> None:
+    session = LocalSession("192.0.2.5")
+    session.adopt(session.offer("sendonly").replace(b" 1 IN IP4", b" 7 IN IP4"))
+    assert parsed(session.offer("inactive")).origin.version == 8

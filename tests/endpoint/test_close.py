@@ -8,7 +8,7 @@ import trio
 import sipstack as sip
 from sipstack.testing import response_to
 
-from .kit import SDP, SDP_2, WAYS, assert_nothing_left, hold, opened, phone, pick_up, ringing, scripted
+from .kit import SDP, SDP_2, WAYS, assert_nothing_left, hold, ok_to, opened, phone, pick_up, ringing, scripted
 
 
 def test_place_that_is_taken() -> None:
@@ -227,3 +227,26 @@ def test_cancelled_endpoint_says_goodbye(way) -> None:
     trace = way.run(scenario)
     assert trace.times("a>b BYE") == [3]
     assert trace.times("a>b REGISTER") == [0, 3]
+
+
+def test_leg_that_rang_beside_the_answer_is_not_waited_for() -> None:
+    async def scenario(net) -> None:
+        async with scripted(net) as peer, trio.open_nursery() as nursery:
+
+            async def legs() -> None:
+                invite = await peer.expect("INVITE")
+                for tag in ("one", "two"):
+                    await peer.send(ok_to(peer, invite, code=180, body=b"", to_tag=tag))
+                await peer.send(ok_to(peer, invite, to_tag="two", body=SDP_2))
+                await peer.expect("ACK")
+                await peer.send(response_to(await peer.expect("BYE"), 200))
+
+            nursery.start_soon(legs)
+            async with sip.open_endpoint("udp://a:5060", network=net) as ep:
+                async with ep.call("sip:b:5060", offer=SDP):
+                    pass
+                before = trio.current_time()
+            assert trio.current_time() - before < 0.5
+            assert_nothing_left(ep)
+
+    sip.testing.run(scenario)

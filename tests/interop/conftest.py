@@ -474,6 +474,10 @@ sip_tcp_port=0
 sip_tls_port=0
 use_ipv6=0
 bind_address=127.0.0.1
+100rel_support_level=1
+session_expires_enabled=1
+session_expires_value=90
+session_expires_min_value=90
 
 [rtp]
 audio_rtp_port=-1
