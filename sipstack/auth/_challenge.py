@@ -20,7 +20,7 @@ _EQUALS = re.compile(r"\s*=\s*")
 _VALUE = re.compile(r'"((?:[^"\\]|\\.)*)"|([^\s,"]*)', re.DOTALL)
 _NEXT_COMMA = re.compile(r'(?:[^,"]|"(?:[^"\\]|\\.)*")*', re.DOTALL)
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
-_SPECIAL = re.compile(r'(["\\])')
+_SPECIAL = re.compile(r'(["\\\x00-\x08\x0a-\x1f\x7f])')
 _UNSAFE = re.compile(r"[\r\n\0]")
 
 _SUPPORTED = frozenset(name.lower() for name in SUPPORTED_ALGORITHMS)
