@@ -105,6 +105,11 @@ def test_misbehave() -> None:
     assert run("misbehave.py").endswith("rang at 1.5 seconds, acknowledged at 2.0\n")
 
 
+def test_fuzz_other_parser() -> None:
+    output = run("fuzz_other_parser.py", "12")
+    assert re.match(r"[1-9]\d* of 12 valid messages are not read; the shortest:\n", output)
+
+
 def test_every_example_is_run_here() -> None:
     tested = set(re.findall(r'"(\w+\.py)"', Path(__file__).read_text()))
     assert {path.name for path in EXAMPLES.glob("*.py")} <= tested

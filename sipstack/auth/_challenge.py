@@ -17,10 +17,11 @@ __all__ = ["Challenge", "digest_challenges", "quote", "read_credentials_untruste
 _SEPARATORS = re.compile(r"[\s,]*")
 _TOKEN = re.compile(r"[A-Za-z0-9\-.!%*_+`'~]+")
 _EQUALS = re.compile(r"\s*=\s*")
-_VALUE = re.compile(r'"((?:[^"\\]|\\.)*)"|([^\s,"]*)', re.DOTALL)
-_NEXT_COMMA = re.compile(r'(?:[^,"]|"(?:[^"\\]|\\.)*")*', re.DOTALL)
+# Possessive: a repeat that may give back keeps a hundred bytes for every one that it took.
+_VALUE = re.compile(r'"((?:[^"\\]++|\\.)*+)"|([^\s,"]*+)', re.DOTALL)
+_NEXT_COMMA = re.compile(r'(?:[^,"]++|"(?:[^"\\]++|\\.)*+")*+', re.DOTALL)
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
-_SPECIAL = re.compile(r'(["\\])')
+_SPECIAL = re.compile(r'(["\\\x00-\x08\x0a-\x1f\x7f])')
 _UNSAFE = re.compile(r"[\r\n\0]")
 
 _SUPPORTED = frozenset(name.lower() for name in SUPPORTED_ALGORITHMS)

@@ -167,7 +167,10 @@ def content_length_untrusted(message: Request | Response) -> int | None:
         return None
     if not isinstance(value, str):
         raise MalformedMessage("more than one Content-Length", 400, message)
-    value = value.strip(" \t")
+    value = value.strip(" 	")
+    if len(value) > 10:
+        # 25.1 has any number of digits, and zeros in front say nothing.
+        value = value.lstrip("0") or "0"
     if len(value) > 10 or not value.isdecimal() or not value.isascii():
         raise MalformedMessage(f"Content-Length is not a length: {value[:20]!r}", 400, message)
     return int(value)

@@ -16,6 +16,7 @@ __all__ = ["RetryAfter"]
 
 _NUMBER_PATTERN = re.compile(r"[ \t]*+([0-9]++)[ \t]*+")
 _COMMENT_PIECE_PATTERN = re.compile(r"[^()\\]++|(?:\\[^\r\n])++|\(++|\)")
+_NEEDS_PAIR_PATTERN = re.compile(r"[()\\\x00-\x08\x0a-\x1f\x7f]")
 _PAIR_PATTERN = re.compile(r"\\(.)", re.DOTALL)
 
 
@@ -42,7 +43,10 @@ class RetryAfter(HeaderValue):
             # Inner parentheses say as much escaped as they do in pairs.
             comment = _PAIR_PATTERN.sub(r"\1", value[position + 1 : end - 1])
             position = end
-        return cls._read(value, seconds, comment, Parameters.parse(value[position:].strip(" \t")))
+        made = cls._read(value, seconds, None, Parameters.parse(value[position:].strip(" \t")))
+        # Set past the check: a quoted pair of a peer may hold what we would not send of our own will.
+        object.__setattr__(made, "comment", comment)
+        return made
 
     @property
     def duration(self) -> int | None:
@@ -59,7 +63,7 @@ class RetryAfter(HeaderValue):
     def _render(self) -> str:
         comment = ""
         if self.comment is not None:
-            escaped = re.sub(r"[()\\]", r"\\\g<0>", self.comment)
+            escaped = _NEEDS_PAIR_PATTERN.sub(r"\\\g<0>", self.comment)
             comment = f" ({escaped})"
         return f"{self.seconds}{comment}{self.parameters.in_header()}"
 

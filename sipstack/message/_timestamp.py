@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from decimal import Decimal
 from typing import Self
 
 import attrs
@@ -42,6 +43,6 @@ class Timestamp(HeaderValue):
 
 
 def _decimal(seconds: float) -> str:
-    # repr() would write 1e-07, which is no number in SIP.
-    text = f"{seconds:.9f}".rstrip("0")
-    return text.removesuffix(".")
+    # repr() would write 1e-07, which is no number in SIP; a fixed number of decimals would not read back the same.
+    text = f"{Decimal(repr(seconds)):f}"
+    return text.rstrip("0").removesuffix(".") if "." in text else text

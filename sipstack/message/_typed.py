@@ -611,3 +611,10 @@ def validate_typed(message: TypedHeaders) -> None:
         attribute = _ATTRIBUTES.get(HEADER_NAMES.get(key, key).lower())
         if attribute is not None:
             getattr(message, attribute)
+    # Every message is asked for its Call-ID, and gives it without looking at it.
+    call_id = message.headers.get("Call-ID")
+    if call_id is not None:
+        try:
+            _read_call_id(call_id)
+        except ValueError as error:
+            _refuse("Call-ID", error)

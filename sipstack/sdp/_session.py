@@ -220,7 +220,10 @@ class _Parser:
         elif letter == "t":
             self._times.append(Timing.parse(value))
             session.raw.append(raw)
-        elif letter in "rz" and self._times:
+        elif letter in "rz":
+            if not self._times:
+                # Written anew it would stand behind a t=, and say something of that.
+                raise ValueError(f"{letter}= stands before any t=")
             # A list and no tuple until the end: there may be thousands of them.
             self._repeats.setdefault(len(self._times) - 1, []).append((letter, value))
             session.raw.append(raw)

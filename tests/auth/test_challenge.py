@@ -1,4 +1,5 @@
 import time
+import tracemalloc
 
 import pytest
 from hypothesis import given
@@ -11,6 +12,7 @@ from sipstack.auth._challenge import (
     read_credentials_untrusted,
     read_parameters_untrusted,
 )
+from sipstack.message import AuthParameters
 
 
 def read(*fields: str) -> list[Challenge]:
@@ -114,3 +116,23 @@ def test_credentials_of_another_scheme_are_none() -> None:
 def test_parameters_without_a_scheme() -> None:
     assert read_parameters_untrusted('nextnonce="x", qop=auth') == {"nextnonce": "x", "qop": "auth"}
     assert read_parameters_untrusted('nextnonce="x') is None
+
+
+@pytest.mark.parametrize("text", ["a\x1bb", "\x7f", "\0", "\x0b", 'a"\\'])
+def test_what_a_quoted_string_may_hold_only_in_pairs_is_written_so(text: str) -> None:
+    # A nonce may come with such pairs, and must go back with them (RFC 3261 25.1: qdtext has no controls).
+    assert quote(text) == '"' + "".join(f"\\{c}" if c in '"\\' or not " " <= c < "\x7f" else c for c in text) + '"'
+    assert AuthParameters.parse(f"nonce={quote(text)}")["nonce"] == text
+
+
+@pytest.mark.parametrize(
+    "text", ["Digest " + "1@5" * 16_000, f'Digest a="{"x" * 48_000}"', 'Digest a="' + "\\x" * 24_000]
+)
+def test_reading_takes_little_memory(text: str) -> None:
+    tracemalloc.start()
+    try:
+        read(text)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 10 * len(text)  # a pattern that may give back what it took needs over a hundred bytes for each

@@ -467,3 +467,12 @@ def test_what_is_written_is_read_again(message: Request | Response) -> None:
     if isinstance(again, Request):
         response = again.create_response(200, to_tag="ours")
         assert parse_message(response.serialise()).via == message.via
+
+
+@pytest.mark.parametrize("value", ["a b", "a\tb", "a\x01", "\x7f"])
+def test_validate_looks_at_the_call_id(value: str) -> None:
+    # RFC 3261 25.1: callid = word [ "@" word ]; what matches messages by it need not look.
+    request = Request("OPTIONS", "sip:a@b", headers=[("Call-ID", value)])
+    assert request.call_id == value
+    with pytest.raises(MalformedMessage, match=r"Call-ID: .*one word"):
+        request.validate()

@@ -403,7 +403,7 @@ def test_a_wrong_content_length_is_refused_and_can_be_answered(length: bytes, re
     assert error.partial.top_via.branch == "z9hG4bKp"
 
 
-@pytest.mark.parametrize("length", [b"4", b"04", b"0000000004"])
+@pytest.mark.parametrize("length", [b"4", b"04", b"0000000004", b"0" * 6_000 + b"4"])
 def test_zeros_before_a_content_length_do_not_count(length: bytes) -> None:
     message = parse_message(made(b"l: " + length, body=b"body!"))
     assert message.body == b"body"

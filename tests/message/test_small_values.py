@@ -59,6 +59,7 @@ VALID = [
     (Join, "12adf2f34456gs5;to-tag=12345;from-tag=54321", {"call_id": "12adf2f34456gs5"}),
     (RetryAfter, "18000;duration=3600", {"seconds": 18000, "duration": 3600, "comment": None}),
     (RetryAfter, "120 (I'm in a (small) meeting\\))", {"comment": "I'm in a (small) meeting)", "duration": None}),
+    (RetryAfter, "0(\\\0\\\x1b)", {"comment": "\0\x1b"}),
     (RetryAfter, "0(\udcff) ; x", {"comment": "\udcff", "parameters": {"x": None}}),
     (SecurityMechanism, "ipsec-ike;q=0.1;d-alg=md5", {"mechanism": "ipsec-ike", "q": 0.1}),
     (SecurityMechanism, "tls", {"q": None}),
@@ -263,3 +264,15 @@ def test_a_date_is_in_gmt():
 def test_what_is_no_date_is_malformed(text):
     with pytest.raises(MalformedMessage):
         date_untrusted(text)
+
+
+def test_retry_after_writes_what_a_comment_may_hold_only_in_pairs() -> None:
+    # RFC 3261 25.1: ctext has neither parentheses nor controls.
+    made = RetryAfter(5, "a(b)\\\x1b\x7f")
+    assert str(made) == "5 (a\\(b\\)\\\\\\\x1b\\\x7f)"
+    assert RetryAfter.parse(str(made)) == made
+
+
+@pytest.mark.parametrize("time", [0.0, 5, 54.21, 1e-07, 522602.18446744076, 1e22])
+def test_timestamp_reads_back_as_it_was(time: float) -> None:
+    assert Timestamp.parse(str(Timestamp(time, time))) == Timestamp(time, time)

@@ -152,6 +152,8 @@ def test_equality_looks_at_values_not_at_bytes() -> None:
         (SMALL + b"m=a 1 b c\nc=IN IP4 x\nc=IN IP4", 6, "three fields"),
         (SMALL + b"m=a 1 b c\nv=0\no=- 1 1 IN IP4 x", 5, "twice"),
         (SMALL + b"t=0", 4, "two fields"),
+        (SMALL + b"r=7d 1h 0\nt=0 0", 4, "r= stands before any t="),
+        (SMALL + b"z=0 1h", 4, "z= stands before any t="),
         (SMALL + b"t=0 x", 4, "stop"),
         (SMALL + b"b=AS", 4, "colon"),
         (SMALL + b"b=AS:x", 4, "amount"),
