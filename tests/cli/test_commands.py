@@ -312,6 +312,32 @@ def test_an_offer_that_cannot_be_taken_is_488(run_python: Start, answering: Star
     assert answer.rest()[-1] == "call 1: 488"
 
 
+_CHANGER = """
+import sys, trio, sipstack as sip
+
+async def main():
+    async with (
+        sip.open_endpoint("udp://127.0.0.1:0") as endpoint,
+        endpoint.call(sys.argv[1], offer=OFFER) as call,
+    ):
+        before = call.remote_sdp
+        response = await call.reinvite(OFFER.replace(b"RTP/AVP", b"RTP/SAVP"))
+        print(response.code, response.headers.get("Warning"), call.remote_sdp == before)
+
+OFFER = b"v=0\\no=- 1 1 IN IP4 192.0.2.9\\ns=-\\nc=IN IP4 192.0.2.9\\nt=0 0\\nm=audio 9 RTP/AVP 0\\n"
+trio.run(main)
+"""
+
+
+@pytest.mark.rfc("R3261-14.2-5")
+def test_a_change_that_cannot_be_taken_is_488_and_the_call_goes_on(run_python: Start, answering: Start) -> None:
+    answer, uri = answering("--max-calls", "1")
+    caller = run_python("-c", _CHANGER, uri)
+    assert caller.finish() == 0
+    assert caller.rest() == ['488 399 sipstack "No medium and codec of the offer can be taken" True']
+    assert answer.finish() == 0
+
+
 # register, options, message
 
 

@@ -609,7 +609,7 @@ def make_offer() -> Request:
     return Request("INVITE", "sip:bob@192.0.2.2", SDP, [("From", "<sip:alice@192.0.2.1>"), ("Content-Type", SDP_TYPE)])
 
 
-@pytest.mark.rfc("R3262-5-1")
+@pytest.mark.rfc("R3262-5-1", "R3261-13.2.1-15")
 def test_answer_in_a_reliable_response_is_not_repeated_in_the_2xx() -> None:
     wire = Wire(capabilities=RELIABLE)
     invite = called(wire)

@@ -188,7 +188,7 @@ def test_retry_after_of_an_overlap_is_by_chance() -> None:
     assert seconds == set(range(11))
 
 
-@pytest.mark.rfc("R3311-5.2-3")
+@pytest.mark.rfc("R3311-5.2-3", "R3261-13.2.1-14")
 def test_update_with_an_offer_while_the_invites_is_unanswered_is_500() -> None:
     wire = Wire(capabilities=RELIABLE)
     usage, received = early(wire, answered=False)

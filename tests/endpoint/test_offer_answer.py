@@ -289,7 +289,7 @@ def test_reinvite_without_offer_lets_the_peer_offer() -> None:
 # Hold.
 
 
-@pytest.mark.rfc("R3311-5.1-2")
+@pytest.mark.rfc("R3311-5.1-2", "R3261-14.1-2", "R3261-13.2.1-17")
 @pytest.mark.parametrize("who", ["a", "b"])
 def test_hold_and_resume(who: str) -> None:
     told: list[str] = []

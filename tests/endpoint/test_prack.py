@@ -596,7 +596,7 @@ def test_offer_is_answered_at_the_latest_when_the_call_is() -> None:
     assert sequence(UDP.run(scenario))[1] == "b>a 200 INVITE+"
 
 
-@pytest.mark.rfc("R3261-13.2.2.4-7")
+@pytest.mark.rfc("R3261-13.2.2.4-7", "R3261-14.2-12")
 def test_offerless_call_that_is_left_at_once_refuses_the_offer() -> None:
     async def scenario(net: VirtualNetwork) -> None:
         async with scripted(net) as peer, opened(net, "udp://a:5060") as ep, trio.open_nursery() as nursery:
