@@ -63,9 +63,7 @@ def run(command: Command, arguments: argparse.Namespace) -> int:
             return FAILURE
     try:
         gc.freeze()  # what is loaded stays: the collector need not look at it for every few thousand calls
-        gc.set_threshold(
-            20_000, 50, 100
-        )  # calls leave no cycles; looking as often as by default costs 8 %
+        gc.set_threshold(20_000, 50, 100)  # calls leave no cycles; looking as often as by default costs 8 %
         code = trio.run(_supervise, command, arguments, output, pcap)
     except* KeyboardInterrupt:  # before our own handler stood
         code = exit_code_of_signal(signal.SIGINT)
