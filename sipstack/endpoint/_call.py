@@ -15,12 +15,9 @@ import trio
 from sipstack.auth import Authenticator
 from sipstack.dialogs import AckReceived as CoreAckReceived
 from sipstack.dialogs import (
-    Dialog,
     DialogRequest,
     DialogSnapshot,
     InviteUsage,
-    OfferAnswer,
-    Outgoing,
     ServerInvite,
     ServerInviteState,
     UsageState,
@@ -29,6 +26,7 @@ from sipstack.dialogs import SessionRefreshed as CoreSessionRefreshed
 from sipstack.message import SDP, Address, LocalProtocolError, Request, Response, session_body
 from sipstack.sdp import SessionDescription, hold, next_version, resume
 
+from ._dialog_user import DialogUser
 from ._errors import CallEnded
 from ._event_queue import EventQueue
 from ._events import (
@@ -50,13 +48,12 @@ from ._events import (
 )
 
 if TYPE_CHECKING:
-    from sipstack.dialogs import DialogLayer, UsageEnded
+    from sipstack.dialogs import UsageEnded
     from sipstack.message import Reason
 
     from ._endpoint import Endpoint
-    from ._exchange import Exchange
 
-__all__ = ["DIALOG_EVENTS", "Call", "IncomingCall", "reason_field", "send_update"]
+__all__ = ["DIALOG_EVENTS", "Call", "IncomingCall", "reason_field"]
 
 DIALOG_EVENTS: dict[str, type[RequestReceived]] = {
     "INVITE": ReinviteReceived,
@@ -77,42 +74,29 @@ def reason_field(reason: Reason | str | None) -> tuple[tuple[str, str], ...]:
     return () if reason is None else (("Reason", str(reason)),)
 
 
-class Call:
+class Call(DialogUser):
     """Hold one call; as a context manager, hang it up on leaving.
 
     :ivar usage: the core's own view of the call.
     """
 
     __slots__ = (
-        "_authenticator",
         "_before_hold",
         "_core",
         "_end_event",
-        "_endpoint",
-        "_exchanges",
         "_left_at",
         "_queue",
         "end_reason",
-        "usage",
     )
 
     def __init__(self, endpoint: Endpoint, usage: InviteUsage, authenticator: Authenticator) -> None:
-        self._endpoint = endpoint
-        self._authenticator = authenticator
+        super().__init__(endpoint, usage, authenticator)
         self._core = endpoint._core
         self._queue: EventQueue[Event] = EventQueue(endpoint.limits.call_queue)
         self._end_event: trio.Event | None = None
-        self._exchanges: dict[Exchange, None] = {}
         self._left_at: float | None = None
         self._before_hold: tuple[SessionDescription, SessionDescription | None] | None = None
-        self.usage = usage
-        usage.owner = self
         self.end_reason: str | None = None
-
-    @property
-    def session(self) -> OfferAnswer:
-        """What was offered and agreed in this call (:rfc:`3264`)."""
-        return self.usage.session
 
     @property
     def local_sdp(self) -> bytes | None:
@@ -129,11 +113,6 @@ class Call:
         if session.remote is not None:
             return session.remote
         return session.offer if session.has_remote_offer else session.preview
-
-    @property
-    def dialog(self) -> Dialog:
-        """The dialog of this call (:rfc:`3261#section-12`)."""
-        return self.usage.dialog
 
     @property
     def is_ended(self) -> bool:
@@ -175,20 +154,6 @@ class Call:
         )
         return await self._exchange(outgoing)
 
-    async def update(
-        self, offer: bytes | None = None, *, content_type: str = SDP, headers: Iterable[tuple[str, str]] = ()
-    ) -> Response:
-        """Offer another session by UPDATE, or only refresh the one there is (:rfc:`3311`).
-
-        Where the peer's user must agree first, `reinvite` is the better way: an UPDATE is answered at once.
-
-        :param offer: the new SDP; without it the session stays as it is.
-        :raises LocalProtocolError: another UPDATE of this call, or another offer, is under way.
-        :raises CallEnded: the call is over, or ends meanwhile.
-        """
-        self._check()
-        return await self._exchange(send_update(self._core, self.usage, offer, content_type, headers))
-
     async def hold(self) -> Response:
         """Ask the peer by re-INVITE to send no media (:rfc:`3264#section-8.4`).
 
@@ -224,24 +189,6 @@ class Call:
         offer = SessionDescription.parse(session.remote) if session.has_answered and session.remote else None
         return SessionDescription.parse(session.local), offer
 
-    async def info(
-        self,
-        body: bytes,
-        content_type: str,
-        *,
-        package: str | None = None,
-        headers: Iterable[tuple[str, str]] = (),
-    ) -> Response:
-        """Send application data within the call (:rfc:`6086`).
-
-        :param package: its Info-Package; without one it is an INFO of the old kind.
-        :raises CallEnded: the call is over, or ends meanwhile.
-        """
-        fields = list(headers)
-        if package is not None:
-            fields += [("Info-Package", package), ("Content-Disposition", "Info-Package")]
-        return await self.request("INFO", body=body, content_type=content_type, headers=fields)
-
     async def send_dtmf(self, digits: str, *, duration: int = 160) -> None:
         """Send keys of a telephone by INFO, one after the other.
 
@@ -260,34 +207,6 @@ class Call:
         self._check()
         snapshot = self._core.snapshot(self.usage, trio.current_time())
         return snapshot.with_realms(self._authenticator.realms(self.dialog.call_id))
-
-    async def request(
-        self,
-        method: str,
-        *,
-        body: bytes = b"",
-        content_type: str | None = None,
-        headers: Iterable[tuple[str, str]] = (),
-    ) -> Response:
-        """Send any other request within the call and return its final response (:rfc:`3261#section-12.2.1`).
-
-        :raises CallEnded: the call is over, or ends meanwhile.
-        :raises TransactionTimeout: no final response came.
-        """
-        self._check()
-        outgoing = self._core.dialog_request(
-            self.usage, method, trio.current_time(), body=body, content_type=content_type, headers=tuple(headers)
-        )
-        return await self._exchange(outgoing)
-
-    async def _exchange(self, outgoing: Outgoing) -> Response:
-        exchange = self._endpoint._follow(outgoing, self._authenticator)
-        self._exchanges[exchange] = None
-        try:
-            self._endpoint._flush()
-            return await exchange.wait()
-        finally:
-            self._exchanges.pop(exchange, None)
 
     async def hangup(self, *, reason: Reason | str | None = None, headers: Iterable[tuple[str, str]] = ()) -> None:
         """End the call and wait until the peer knows, or the endpoint's grace time is over.
@@ -537,19 +456,3 @@ class IncomingCall(Call):
         super()._finish(reason, event)
         for ring in self._rings.values():
             ring.set()
-
-
-def send_update(
-    core: DialogLayer,
-    usage: InviteUsage,
-    offer: bytes | None,
-    content_type: str,
-    headers: Iterable[tuple[str, str]],
-) -> Outgoing:
-    return core.update(
-        usage,
-        trio.current_time(),
-        body=offer or b"",
-        content_type=content_type if offer else None,
-        headers=tuple(headers),
-    )

@@ -15,14 +15,11 @@ import trio
 from sipstack.auth import Authenticator
 from sipstack.dialogs import (
     ClientInvite,
-    Dialog,
     DialogRequest,
     InviteAnswered,
     InviteFailed,
     InviteProgress,
     InviteUsage,
-    OfferAnswer,
-    Outgoing,
     UsageEnded,
     UsageState,
     retry_request,
@@ -39,7 +36,8 @@ from sipstack.message import (
     SipError,
 )
 
-from ._call import DIALOG_EVENTS, Call, reason_field, send_update
+from ._call import DIALOG_EVENTS, Call, reason_field
+from ._dialog_user import DialogUser
 from ._errors import CallEnded, CallFailed
 from ._event_queue import EventQueue
 from ._events import (
@@ -58,7 +56,6 @@ from ._forking import FollowRedirects, KeepPolicy, Targets
 
 if TYPE_CHECKING:
     from ._endpoint import Endpoint
-    from ._exchange import Exchange
 
 __all__ = ["Fork", "Leg", "RetryFunction"]
 
@@ -77,34 +74,21 @@ RetryFunction = Callable[[Request, Response], Request | None]
 "Given a copy of a refused request and its response, return what to send instead, or None."
 
 
-class Leg:
+class Leg(DialogUser):
     """Hold one early dialog of a fork.
 
     :ivar response: the last response of this leg.
     :ivar call: the call it became, if any.
     """
 
-    __slots__ = ("_endpoint", "_exchanges", "_fork", "call", "is_detached", "response", "usage")
+    __slots__ = ("_fork", "call", "is_detached", "response")
 
     def __init__(self, fork: Fork, usage: InviteUsage) -> None:
+        super().__init__(fork._endpoint, usage, fork._authenticator)
         self._fork = fork
-        self._endpoint = fork._endpoint
-        self._exchanges: dict[Exchange, None] = {}
-        self.usage = usage
-        usage.owner = self
         self.response: Response | None = None
         self.call: Call | None = None
         self.is_detached = False
-
-    @property
-    def dialog(self) -> Dialog:
-        """The dialog of this leg, early or confirmed: tags, route set, remote target."""
-        return self.usage.dialog
-
-    @property
-    def session(self) -> OfferAnswer:
-        """What was offered and agreed in this leg (:rfc:`3264`)."""
-        return self.usage.session
 
     @property
     def remote_tag(self) -> str:
@@ -154,35 +138,6 @@ class Leg:
         )
         return await self._exchange(outgoing)
 
-    async def update(
-        self, offer: bytes | None = None, *, content_type: str = SDP, headers: Iterable[tuple[str, str]] = ()
-    ) -> Response:
-        """Offer another session before the call is answered (:rfc:`3311#section-5.1`).
-
-        :raises LocalProtocolError: another UPDATE, or another offer, is under way.
-        :raises CallEnded: the leg is over.
-        """
-        self._check()
-        return await self._exchange(send_update(self._endpoint._core, self.usage, offer, content_type, headers))
-
-    async def request(
-        self,
-        method: str,
-        *,
-        body: bytes = b"",
-        content_type: str | None = None,
-        headers: Iterable[tuple[str, str]] = (),
-    ) -> Response:
-        """Send any other request within the early dialog and return its final response.
-
-        :raises CallEnded: the leg is over.
-        """
-        self._check()
-        outgoing = self._endpoint._core.dialog_request(
-            self.usage, method, trio.current_time(), body=body, content_type=content_type, headers=tuple(headers)
-        )
-        return await self._exchange(outgoing)
-
     async def end(self, *, reason: Reason | str | None = None) -> None:
         """End this early dialog by BYE; the others go on (:rfc:`3261#section-15`).
 
@@ -192,24 +147,11 @@ class Leg:
         self._endpoint._core.bye(self.usage, trio.current_time(), headers=reason_field(reason))
         await self._endpoint._step()
 
-    async def _exchange(self, outgoing: Outgoing) -> Response:
-        exchange = self._endpoint._follow(outgoing, self._authenticator)
-        self._exchanges[exchange] = None
-        try:
-            self._endpoint._flush()
-            return await exchange.wait()
-        finally:
-            self._exchanges.pop(exchange, None)
-
     def _check(self) -> None:
         if self.usage.state is not UsageState.EARLY:
             raise CallEnded("the early dialog is over" if self.call is None else "answered: use leg.call", self.call)
 
     # What the endpoint passes on from the core.
-
-    @property
-    def _authenticator(self) -> Authenticator:
-        return self._fork._authenticator
 
     def _on_request(self, output: DialogRequest) -> None:
         request = output.request
