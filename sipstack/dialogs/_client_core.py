@@ -483,6 +483,10 @@ class ClientCore(SessionCore):
             if leg is None and (code != _EARLY_DIALOG_TERMINATED or "RSeq" in response.headers):
                 leg = self._grow_leg(invite, response)
             if leg is not None:
+                if leg.state is not UsageState.EARLY:
+                    # We have left it: a PRACK has a higher number than our BYE, which would be refused if it came second.
+                    self.counters["responses of legs left"] += 1
+                    return
                 before = leg.rseq
                 if not self._take_provisional(leg, invite.request, response):
                     return

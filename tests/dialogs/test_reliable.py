@@ -687,3 +687,18 @@ def test_capabilities_without_prack_refuse_it() -> None:
     wire.passages[-1].what = "183 INVITE"
     prack(wire, "1 1 INVITE")
     assert wire.sent()[-1] == "b 405 PRACK"
+
+
+def test_leg_that_was_left_is_asked_for_no_prack() -> None:
+    """A PRACK behind our BYE has the higher number: were it to arrive first, the BYE would be refused and forgotten."""
+    wire = Wire(capabilities=RELIABLE)
+    invite = called(wire)
+    ring(wire, invite, 180, reliable=False)
+    wire.run(0.1)
+    ring(wire, invite)
+    wire.a.layer.bye(leg(wire), wire.now)
+    wire.run(0.1)
+    assert "a PRACK" not in wire.sent()
+    assert len(wire.a.of(InviteProgress)) == 1
+    wire.drain()
+    assert_idle(wire)
