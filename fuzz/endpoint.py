@@ -16,6 +16,7 @@ import attrs
 
 from fuzz._calls import CALLS
 from fuzz._script import FLOWS, OUR_CODES, SCRIPTS, SDP, Script, peer_request, peer_response, sent
+from fuzz._world import World
 from sipstack.dialogs import (
     Capabilities,
     ClientInvite,
@@ -31,7 +32,7 @@ from sipstack.dialogs import (
     SessionTimerPolicy,
     retry_request,
 )
-from sipstack.message import Framer, KeepAlive, Limits, LocalProtocolError, MalformedMessage, Request, Response, Tokens
+from sipstack.message import Limits, LocalProtocolError, Request, Response, Tokens
 from sipstack.transactions import Dropped, Flow, Send, ServerTransaction, TransactionLayer
 
 __all__ = ["DRAWS", "check"]
@@ -53,7 +54,7 @@ def _core() -> DialogLayer:
 
 
 @attrs.define
-class _World:
+class _World(World):
     """A core, its driver and its user."""
 
     layer: DialogLayer = attrs.field(factory=_core)
@@ -110,32 +111,6 @@ class _World:
             tag = (message.headers.get("To") or "").partition(";tag=")[2]
         if tag and tag not in self.tags:
             self.tags = [*self.tags[-5:], tag]
-
-    def receive(self, data: bytes, flow: Flow) -> None:
-        if not flow.is_reliable:
-            self.layer.receive(data, flow, self.now)
-            return
-        framer = Framer()
-        framer.feed(data)
-        for _ in range(8):
-            try:
-                item = framer.next_message()
-            except MalformedMessage as error:
-                self.layer.reject_malformed(error, flow)
-                return
-            if item is None:
-                return
-            if not isinstance(item, KeepAlive):
-                self.layer.receive_message(item, flow, self.now)
-
-    def pass_time(self, seconds: float) -> None:
-        until = self.now + seconds
-        while (deadline := self.layer.next_deadline()) is not None and deadline <= until:
-            assert deadline >= self.now - 1e-9, "a timer is due in the past"
-            self.now = max(self.now, deadline)
-            self.layer.expire(self.now)
-            self.drain()
-        self.now = until
 
 
 def check(data: bytes) -> None:

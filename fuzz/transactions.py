@@ -11,7 +11,8 @@ import random
 import attrs
 
 from fuzz._script import FLOWS, SCRIPTS, Script, peer_request, peer_response, sent
-from sipstack.message import Framer, KeepAlive, Limits, LocalProtocolError, MalformedMessage, Request, Tokens
+from fuzz._world import World
+from sipstack.message import Limits, LocalProtocolError, Request, Tokens
 from sipstack.transactions import (
     CancelReceived,
     ClientTransaction,
@@ -34,7 +35,7 @@ _OUR_METHODS = ("INVITE", "OPTIONS", "BYE", "REGISTER")
 
 
 @attrs.define
-class _World:
+class _World(World):
     """A layer, and what its user and its driver know."""
 
     layer: TransactionLayer = attrs.field(
@@ -61,32 +62,6 @@ class _World:
                 self.servers = [one for one in self.servers if one is not output.transaction]
                 self.clients = [one for one in self.clients if one is not output.transaction]
         assert len(self.layer) <= _LIMITS.transactions + len(self.clients), "more transactions than the limit"
-
-    def receive(self, data: bytes, flow: Flow) -> None:
-        if not flow.is_reliable:
-            self.layer.receive(data, flow, self.now)
-            return
-        framer = Framer()
-        framer.feed(data)
-        for _ in range(8):
-            try:
-                item = framer.next_message()
-            except MalformedMessage as error:
-                self.layer.reject_malformed(error, flow)
-                return
-            if item is None:
-                return
-            if not isinstance(item, KeepAlive):
-                self.layer.receive_message(item, flow, self.now)
-
-    def pass_time(self, seconds: float) -> None:
-        until = self.now + seconds
-        while (deadline := self.layer.next_deadline()) is not None and deadline <= until:
-            assert deadline >= self.now - 1e-9, "a timer is due in the past"
-            self.now = max(self.now, deadline)
-            self.layer.expire(self.now)
-            self.drain()
-        self.now = until
 
 
 def check(data: bytes) -> None:

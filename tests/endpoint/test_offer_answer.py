@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 import trio
@@ -31,11 +31,16 @@ def answering(serve: Callable[[sip.IncomingCall], Awaitable[object]]) -> Take:
     return take
 
 
-async def accept(events: object, sdp: bytes, *, kind: type[sip.RequestReceived] = sip.UpdateReceived) -> None:
+async def accept(
+    events: AsyncIterator[sip.Event],
+    sdp: bytes,
+    *,
+    kind: type[sip.UpdateReceived | sip.ReinviteReceived | sip.PrackReceived] = sip.UpdateReceived,
+) -> None:
     """Accept the next request that makes an offer."""
-    event = await anext(events)  # type: ignore[call-overload]
+    event = await anext(events)
     assert isinstance(event, kind)
-    await event.answer(sdp)  # type: ignore[attr-defined]
+    await event.answer(sdp)
 
 
 # Requests that cross.
